@@ -106,7 +106,7 @@ def answer_general(frame: ZclFrame, attributes: AttributeServer | None) -> ZclFr
         return unsupported
     if frame.command == GeneralCommand.READ_ATTRIBUTES:
         records = [_read(attributes, attribute) for attribute in decode_attribute_ids(frame.payload)]
-        return _general(frame, GeneralCommand.READ_ATTRIBUTES_RESPONSE, encode_read_response(records))
+        return frame.answered_by(GeneralCommand.READ_ATTRIBUTES_RESPONSE, encode_read_response(records), general=True)
     if frame.command in (GeneralCommand.WRITE_ATTRIBUTES, GeneralCommand.WRITE_ATTRIBUTES_NO_RESPONSE):
         written = [
             WriteStatus(attributes.write(one.attribute, one.type, one.value), one.attribute) for one in decode_records(frame.payload)
@@ -114,9 +114,10 @@ def answer_general(frame: ZclFrame, attributes: AttributeServer | None) -> ZclFr
         if frame.command == GeneralCommand.WRITE_ATTRIBUTES_NO_RESPONSE:
             return None
         failures = [one for one in written if one.status != ZclStatus.SUCCESS]
-        return _general(frame, GeneralCommand.WRITE_ATTRIBUTES_RESPONSE, encode_write_response(failures))
+        return frame.answered_by(GeneralCommand.WRITE_ATTRIBUTES_RESPONSE, encode_write_response(failures), general=True)
     if frame.command == GeneralCommand.DISCOVER_ATTRIBUTES:
-        return _general(frame, GeneralCommand.DISCOVER_ATTRIBUTES_RESPONSE, encode_discover_response(_discover(frame, attributes)))
+        found = encode_discover_response(_discover(frame, attributes))
+        return frame.answered_by(GeneralCommand.DISCOVER_ATTRIBUTES_RESPONSE, found, general=True)
     return unsupported
 
 
@@ -125,17 +126,6 @@ def _discover(frame: ZclFrame, attributes: AttributeServer) -> DiscoveredAttribu
     known = [(identifier, attributes.read(identifier)) for identifier in attributes.ids() if identifier >= start]
     found = tuple((identifier, one.type) for identifier, one in known if isinstance(one, TypedValue))
     return DiscoveredAttributes(len(found) <= maximum, found[:maximum])
-
-
-def _general(frame: ZclFrame, command: GeneralCommand, payload: bytes) -> ZclFrame:
-    return ZclFrame.general(
-        command,
-        payload,
-        sequence=frame.sequence,
-        to_client=not frame.to_client,
-        no_default_response=True,
-        manufacturer=frame.manufacturer,
-    )
 
 
 def _read(attributes: AttributeServer, attribute: int) -> ReadRecord:

@@ -24,6 +24,8 @@ from firmware_emu.supervised import supervised, tell_fault
 from firmware_emu.trace import Trace
 from firmware_emu.zse import clusters
 from firmware_emu.zse.zcl import (
+    GENERAL_ANSWER_TO,
+    GENERAL_ANSWERS,
     AttributeRecord,
     DefaultResponse,
     GeneralCommand,
@@ -39,16 +41,6 @@ from firmware_emu.zse.zcl import (
     encode_records,
     status_name,
 )
-
-GENERAL_ANSWER_TO = {
-    GeneralCommand.READ_ATTRIBUTES: GeneralCommand.READ_ATTRIBUTES_RESPONSE,
-    GeneralCommand.WRITE_ATTRIBUTES: GeneralCommand.WRITE_ATTRIBUTES_RESPONSE,
-    GeneralCommand.WRITE_ATTRIBUTES_UNDIVIDED: GeneralCommand.WRITE_ATTRIBUTES_RESPONSE,
-    GeneralCommand.CONFIGURE_REPORTING: GeneralCommand.CONFIGURE_REPORTING_RESPONSE,
-    GeneralCommand.READ_REPORTING_CONFIGURATION: GeneralCommand.READ_REPORTING_CONFIGURATION_RESPONSE,
-    GeneralCommand.DISCOVER_ATTRIBUTES: GeneralCommand.DISCOVER_ATTRIBUTES_RESPONSE,
-}
-GENERAL_ANSWERS = frozenset(GENERAL_ANSWER_TO.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +99,6 @@ class ServedCluster:
     handler: Handler | None
     attributes: AttributeServer | None
     reports: ReportHandler | None
-
-
-def only_answers(incoming: Incoming) -> bool:
-    """True if the command is declared as the answer to another: nobody waits for it any more, so it is dropped."""
-    declared = clusters.BY_ID.get(incoming.cluster)
-    if declared is None:
-        return False
-    asked = (declared.to_server if incoming.frame.to_client else declared.to_client).values()
-    return any(incoming.frame.command in command.answered_by for command in asked)
 
 
 LOGGER = logging.getLogger(__name__)
@@ -515,15 +498,12 @@ class ZclPort:
                 self._dispatch_general(incoming, service)
                 return
             if service is None or service.handler is None:
-                if not only_answers(incoming):
+                declared = clusters.BY_ID.get(incoming.cluster)
+                if declared is None or not declared.is_answer(frame.command, to_client=frame.to_client):
                     standard = frame.manufacturer is None
                     self._answer(incoming, ZclStatus.UNSUP_CLUSTER_COMMAND if standard else ZclStatus.UNSUP_MANUFACTURER_CLUSTER_COMMAND)
                 return
             answer = service.handler(incoming)
-        except DecodeError as error:
-            LOGGER.info("a command of %s on cluster 0x%04X is malformed: %s", incoming.partner, incoming.cluster, error)
-            self._answer(incoming, ZclStatus.MALFORMED_COMMAND)
-            return
         except CommsHubError as error:
             self._failed(incoming, error)
             return
@@ -561,46 +541,26 @@ class ZclPort:
     async def _answer_later(self, incoming: Incoming, answer: Awaitable[Answer]) -> None:
         try:
             self._answer(incoming, await answer)
-        except DecodeError as error:
-            LOGGER.info("a command of %s on cluster 0x%04X is malformed: %s", incoming.partner, incoming.cluster, error)
-            self._answer(incoming, ZclStatus.MALFORMED_COMMAND)
         except CommsHubError as error:
             self._failed(incoming, error)
 
     def _failed(self, incoming: Incoming, error: CommsHubError) -> None:
-        LOGGER.info("a command of %s on cluster 0x%04X was not carried out: %s", incoming.partner, incoming.cluster, error)
-        self._answer(incoming, ZclStatus.FAILURE)
+        malformed = isinstance(error, DecodeError)
+        why = "is malformed" if malformed else "was not carried out"
+        LOGGER.info("a command of %s on cluster 0x%04X %s: %s", incoming.partner, incoming.cluster, why, error)
+        self._answer(incoming, ZclStatus.MALFORMED_COMMAND if malformed else ZclStatus.FAILURE)
 
     def _answer(self, incoming: Incoming, answer: Answer) -> None:
         frame = incoming.frame
         if isinstance(answer, Reply):
-            self._reply(
-                incoming,
-                ZclFrame.of_cluster(
-                    answer.command,
-                    answer.payload,
-                    sequence=frame.sequence,
-                    to_client=not frame.to_client,
-                    no_default_response=True,
-                    manufacturer=frame.manufacturer,
-                ),
-            )
+            self._reply(incoming, frame.answered_by(answer.command, answer.payload))
         elif (
             answer is not None
             and incoming.endpoint != BROADCAST_ENDPOINT
             and (answer is not ZclStatus.SUCCESS or not frame.no_default_response)
         ):
-            self._reply(
-                incoming,
-                ZclFrame.general(
-                    GeneralCommand.DEFAULT_RESPONSE,
-                    DefaultResponse(frame.command, answer).encode(),
-                    sequence=frame.sequence,
-                    to_client=not frame.to_client,
-                    no_default_response=True,
-                    manufacturer=frame.manufacturer,
-                ),
-            )
+            default = DefaultResponse(frame.command, answer).encode()
+            self._reply(incoming, frame.answered_by(GeneralCommand.DEFAULT_RESPONSE, default, general=True))
 
     def _reply(self, incoming: Incoming, frame: ZclFrame) -> None:
         self._spawn(

@@ -1,4 +1,4 @@
-"""zigpy-znp's application, cut down as :mod:`firmware_emu.han.ezsp` does bellows': the dongle and the network, not the Devices."""
+"""zigpy-znp's application, cut down as :mod:`firmware_emu.han.ezsp_dongle` does bellows': the dongle and the network, not the Devices."""
 
 from __future__ import annotations
 

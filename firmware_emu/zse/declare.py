@@ -161,6 +161,11 @@ class Cluster:
         """The command of that id in that direction."""
         return (self.to_client if to_client else self.to_server).get(identifier)
 
+    def is_answer(self, identifier: int, *, to_client: bool) -> bool:
+        """True if the command of that id in that direction is declared as the answer to another."""
+        asked = (self.to_server if to_client else self.to_client).values()
+        return any(identifier in one.answered_by for one in asked)
+
     def command_named(self, name: str) -> ClusterCommand:
         """The command of that name, of either direction. Raises KeyError."""
         for one in (*self.to_server.values(), *self.to_client.values()):

@@ -267,6 +267,18 @@ class GeneralCommand(IntEnum):
     DISCOVER_ATTRIBUTES_RESPONSE = 0x0D
 
 
+GENERAL_ANSWER_TO = {
+    GeneralCommand.READ_ATTRIBUTES: GeneralCommand.READ_ATTRIBUTES_RESPONSE,
+    GeneralCommand.WRITE_ATTRIBUTES: GeneralCommand.WRITE_ATTRIBUTES_RESPONSE,
+    GeneralCommand.WRITE_ATTRIBUTES_UNDIVIDED: GeneralCommand.WRITE_ATTRIBUTES_RESPONSE,
+    GeneralCommand.CONFIGURE_REPORTING: GeneralCommand.CONFIGURE_REPORTING_RESPONSE,
+    GeneralCommand.READ_REPORTING_CONFIGURATION: GeneralCommand.READ_REPORTING_CONFIGURATION_RESPONSE,
+    GeneralCommand.DISCOVER_ATTRIBUTES: GeneralCommand.DISCOVER_ATTRIBUTES_RESPONSE,
+}
+"""The general commands that have an answer of their own, by what they ask."""
+GENERAL_ANSWERS = frozenset(GENERAL_ANSWER_TO.values())
+
+
 class ZclStatus(IntEnum):
     """ZCL status octets (reference gbcs-messages 7A; OTA ones: reference zigbee-han 9)."""
 
@@ -339,6 +351,11 @@ class ZclFrame:
     ) -> Self:
         """A profile-wide command."""
         return cls(_control(0, to_client, no_default_response, manufacturer), sequence, command, payload, manufacturer)
+
+    def answered_by(self, command: int, payload: bytes, *, general: bool = False) -> ZclFrame:
+        """The answer to this frame: in the other direction, of its sequence number and manufacturer, and not answered itself."""
+        control = _control(0 if general else _CLUSTER_COMMAND, not self.to_client, True, self.manufacturer)
+        return ZclFrame(control, self.sequence, command, payload, self.manufacturer)
 
     @property
     def is_cluster_command(self) -> bool:

@@ -123,6 +123,7 @@ def ncp(
         raise RadioError("--pty and --tcp exclude each other")
     if version not in VERSIONS:
         raise RadioError(f"--version {version}: expected one of {', '.join(map(str, VERSIONS))}")
+    _agree(context, family, firmware)
     played = None if firmware is None else personality(firmware)
     if cbke is not None:
         played = with_key_establishment(played or of_version(version))
@@ -161,6 +162,15 @@ def ncp(
 
 ncp.add_command(certify)
 ncp.add_command(compare_log)
+
+
+def _agree(context: click.Context, family: str, firmware: str | None) -> None:
+    """Raises RadioError for options of which one would be without effect."""
+    given = [name for name in ("family", "version") if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if firmware is not None and given:
+        raise RadioError(f"--personality {firmware} says what the firmware is: leave out {' and '.join(f'--{name}' for name in given)}")
+    if family != "ezsp" and "version" in given:
+        raise RadioError(f"--version is of EZSP: leave it out with --family {family}")
 
 
 def _address(option: str, text: str) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from hil.bench.run_folder import RunFolder
 from hil.report.verdict import Run, Step
@@ -32,7 +32,7 @@ def show(console: Console, step: Step) -> None:
 
 def table(result: Run) -> Table:
     """Every step with its values, or why it failed."""
-    rows = Table("#", "step", "verdict", "ms", "values", title=f"{result.title}: {result.verdict}")
+    rows = Table("#", "step", "verdict", "ms", Column("values", overflow="fold"), title=f"{result.title}: {result.verdict}")
     for number, step in enumerate(result.steps, 1):
         values = "; ".join(f"{name} = {value}" for name, value in step.values.items())
         style = _STYLES.get(step.verdict, "red")

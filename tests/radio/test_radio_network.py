@@ -66,9 +66,7 @@ class Home:
         return seen
 
 
-async def test_a_missing_endpoint_is_told_of_once_and_a_broadcast_to_one_not_at_all(
-    clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_missing_endpoint_is_told_of_once_and_a_broadcast_to_one_not_at_all(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     home = Home(clock)
     meter = home.node(METER)
     await home.join(meter)

@@ -54,6 +54,9 @@ def test_the_token_file_carries_the_network_to_another_process(tmp_path: Path) -
         (("--tcp", "127.0.0.1:65535", "--count", "2"), "expected at most 65535"),
         (("--pty", "--tcp", "127.0.0.1:0"), "exclude each other"),
         (("--keys", "keys"), "give --capture FILE too"),
+        (("--family", "znp", "--fault", "rstack=2,flow"), "fault rstack, flow of a dongle without ASH"),
+        (("--family", "znp", "--version", "8"), "leave it out with --family znp"),
+        (("--personality", "zbt-1-7.4", "--family", "ezsp"), "leave out --family"),
     ],
 )
 def test_wrong_options_are_one_line_and_exit_code_two(

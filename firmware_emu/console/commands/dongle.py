@@ -73,7 +73,7 @@ def _described(backup: Backup) -> dict[str, object]:
 
 
 def _say(told: dict[str, object], as_json: bool) -> None:
-    click.echo(json.dumps(told) if as_json else "  ".join(f"{name} {value}" for name, value in told.items()))
+    click.echo(json.dumps(told) if as_json else "  ".join(f"{name} {value}" for name, value in told.items() if value is not None))
 
 
 @click.command("backup")

@@ -35,6 +35,9 @@ _MAINS, _BATTERY = 0x01, 0x03
 POLL_S = 5.0
 """Pause between two polls of a Device whose radio sleeps, though it is there at any time: below the 7.68 s for which a parent holds a
 message (macTransactionPersistenceTime, IEEE 802.15.4-2006). The bench's own figure."""
+RESUME_AGAIN_S = 5.0
+"""First pause of a Device whose parent did not take it back, since it starts itself perhaps; each that follows is twice as long, up to
+SEARCH_S. The bench's own figure."""
 SEARCH_S = 300.0
 """Pause between two searches for a hub that does not answer. The bench's own figure."""
 
@@ -101,6 +104,8 @@ class HanDevice:
         self.watch: KeepAliveWatch | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._poller: asyncio.Task[None] | None = None
+        self._coming_back = asyncio.Lock()
+        """One way back to the network at a time: by what the radio holds, or by the link key."""
 
     @classmethod
     def from_board(cls, place: Place) -> Self:
@@ -167,15 +172,31 @@ class HanDevice:
         if self.coordinator is None:
             return
         try:
-            resumed = await self.node.resume()
+            await self._resume()
+        except RadioError:
+            self.spawn(self._resume_later())
+        await self.joined(Membership(self.coordinator, self.hub_time))
+
+    async def _resume(self) -> None:
+        try:
+            async with self._coming_back:
+                resumed = await self.node.resume()
         except RadioError as problem:
             self.trace.emit("han", self.name, "not resumed", reason=str(problem))
-            await self.joined(Membership(self.coordinator, self.hub_time))  # it goes on looking for its hub, as one does that has lost it
-            return
+            raise
         self.trace.emit("han", self.name, "resumed" if resumed else "not resumed", target=str(self.coordinator))
         self._poll_if_asleep()
         await self.refresh_hub_time()
-        await self.joined(Membership(self.coordinator, self.hub_time))
+
+    async def _resume_later(self) -> None:
+        """Ask again until the parent takes this Device back, or the watch takes the hub for lost and :meth:`_search` begins."""
+        pause = RESUME_AGAIN_S
+        while not self.node.joined and not (self.watch is not None and self.watch.lost):
+            await self.clock.sleep(pause)
+            pause = min(2 * pause, SEARCH_S)
+            if not self.node.joined:
+                with contextlib.suppress(RadioError):
+                    await self._resume()
 
     # --- the hub's time and presence
 
@@ -234,15 +255,19 @@ class HanDevice:
         """Come back by the link key, after a missed network key or to a hub that was swapped. Whether there is a network again, and a link
         key of its own with the hub."""
         node: object = self.node
-        if not isinstance(node, RejoiningNode):
-            return False
-        try:
-            centre = await node.rejoin()
-        except RadioError as problem:
-            self.trace.emit("han", self.name, "not rejoined", reason=str(problem))
-            with contextlib.suppress(RadioError):  # the network as it was, in case the hub comes back to it
-                await self.node.resume()
-            return False
+        if not isinstance(node, RejoiningNode):  # it goes back to the network that it holds, and to no other
+            if not self.node.joined:
+                with contextlib.suppress(RadioError):
+                    await self._resume()
+            return self.node.joined
+        async with self._coming_back:
+            try:
+                centre = await node.rejoin()
+            except RadioError as problem:
+                self.trace.emit("han", self.name, "not rejoined", reason=str(problem))
+                with contextlib.suppress(RadioError):  # the network as it was, in case the hub comes back to it
+                    await self.node.resume()
+                return False
         self.trace.emit("han", self.name, "rejoined", target=str(centre), swapped=centre != self.coordinator)
         if centre != self.coordinator:
             self.swapped(centre)

@@ -26,6 +26,7 @@ class NcpServer(DongleServer):
     """A :class:`DongleServer` with EmberZNet NCP firmware."""
 
     ncp: Ncp
+    with_ash = True
 
     def __init__(
         self,

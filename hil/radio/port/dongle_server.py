@@ -25,9 +25,10 @@ import tty
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from firmware_emu.clock import RADIO_HOLD, Clock
+from firmware_emu.errors import RadioError
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import ServedPort
 from hil.radio.air.air import Air
@@ -197,11 +198,14 @@ class DongleServer(ABC):
     """One virtual dongle. Serve it on one port; ``power(False)`` is its plug; ``faults`` is what is wrong with it now."""
 
     ncp: DongleFirmware
+    with_ash: ClassVar[bool] = False
+    """True if its line is ASH, which has faults of its own."""
 
     def __init__(self, air: Air, clock: Clock | None, faults: NcpFaults | None) -> None:
+        """Raises RadioError for a fault that such a dongle cannot have."""
         self.clock = clock or air.clock
         self.on = True
-        self._line = FaultyLine(faults or NcpFaults(), self._frame_length)
+        self._line = self._faulty(faults or NcpFaults())
         self._crowd = Crowd(self._line.faults)
         self._sound = self._line.sound
         self._life = 0
@@ -225,10 +229,15 @@ class DongleServer(ABC):
 
     @faults.setter
     def faults(self, faults: NcpFaults) -> None:
-        self._line = FaultyLine(faults, self._frame_length)
+        self._line = self._faulty(faults)
         self._crowd.lay(faults)
         self._sound = self._line.sound
         self._settle()
+
+    def _faulty(self, faults: NcpFaults) -> FaultyLine:
+        if faults.of_ash and not self.with_ash:
+            raise RadioError(f"fault {', '.join(faults.of_ash)} of a dongle without ASH: expected a dongle of the family ezsp")
+        return FaultyLine(faults, self._frame_length)
 
     @property
     def host(self) -> TcpHost | None:

@@ -17,6 +17,7 @@ from firmware_emu.errors import RadioError
 
 S = TypeVar("S")
 _NO_PROBABILITY = frozenset({"late_s", "rstack", "resets_after_s", "fails_after_s"})
+_OF_ASH = ("rstack", "garbage", "resets_after_s", "fails_after_s", "flow")
 _FLOW_CONTROL = frozenset({0x11, 0x13})
 BOOT_TEXT = b"\r\nGecko Bootloader v1.12.00\r\n1. upload gbl\r\n2. run\r\n3. ebl info\r\nBL > "
 """As a Gecko boot loader greets on a serial line (silabs-flasher#38)."""
@@ -79,6 +80,11 @@ class NcpFaults:
             if one.type == "float" and (value < 0 or (value > 1 and one.name not in _NO_PROBABILITY)):
                 expected = "0 or more" if one.name in _NO_PROBABILITY else "0..1"
                 raise RadioError(f"fault {one.name} of a dongle is {value:g}, expected {expected}")
+
+    @property
+    def of_ash(self) -> tuple[str, ...]:
+        """Names of those that only a dongle with ASH has."""
+        return tuple(name for name in _OF_ASH if getattr(self, name))
 
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> NcpFaults:
