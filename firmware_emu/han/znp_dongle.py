@@ -16,10 +16,10 @@ import zigpy.types
 import zigpy.zdo.types
 import zigpy_znp.commands as c
 import zigpy_znp.types as t
-from zigpy_znp.exceptions import CommandNotRecognized, InvalidCommandResponse
+from zigpy_znp.exceptions import CommandNotRecognized, InvalidCommandResponse, SecurityError
 
 from firmware_emu.crypto.entropy import Entropy
-from firmware_emu.errors import NotAvailable, RadioError
+from firmware_emu.errors import NotAvailable, RadioError, fault_named
 from firmware_emu.han import zigpy_backup
 from firmware_emu.han.base import ZDO_PROFILE, ApsFrame, NetworkSettings
 from firmware_emu.han.custody import Backup, DongleContent
@@ -37,6 +37,8 @@ _NO_ROOM = ("MEM_ERROR", "BUFFER_FULL", "MAC_NO_RESOURCES", "NWK_TABLE_FULL", "M
 """Statuses of a message that was not sent because there was no room for it, in a reply or in a confirmation."""
 """As for EZSP: our own figure."""
 _BROADCAST_RX_ON, _BROADCAST_ROUTERS, _EVERYBODY, _NO_SHORT = 0xFFFD, 0xFFFC, 0xFFFF, 0xFFFE
+_UNEXPECTED = (AssertionError, KeyError, ValueError, SecurityError)
+"""Exceptions that zigpy-znp raises where a dongle answers or holds what it does not expect."""
 _TROUBLE = (TimeoutError, InvalidCommandResponse, CommandNotRecognized, zigpy.exceptions.ZigbeeException, RuntimeError, OSError)
 """Exceptions that zigpy-znp lets out of a request: RuntimeError is a dongle that is gone."""
 
@@ -47,6 +49,16 @@ class _Announced(t.LongBytes):  # type: ignore[misc]
     def serialize(self) -> bytes:
         length: bytes = t.uint16_t(len(self)).serialize()
         return length
+
+
+def _unlike(error: Exception) -> Exception:
+    """The dongle's fault where zigpy-znp raised ``error``; one of our own code stays what it is."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None or not str(place.tb_frame.f_globals.get("__name__")).startswith("zigpy"):
+        return error
+    return RadioError(f"the dongle answers otherwise than Z-Stack 3.30 does ({fault_named(error)}): flash that, or erase its memory")
 
 
 class ZnpDongle:
@@ -82,6 +94,8 @@ class ZnpDongle:
             raise opening_problem(error, self._path) from error
         except (InvalidCommandResponse, CommandNotRecognized) as error:
             raise RadioError(f"the dongle at {self._path} refused a command while it was opened ({error}): unplug it, try again") from error
+        except _UNEXPECTED as error:
+            raise _unlike(error) from None
         if self._app.znp.version < 3.0:
             raise RadioError(f"the dongle at {self._path} runs Z-Stack {self._app.znp.version}, expected 3.0 or newer: flash Z-Stack 3.30")
         self._app.znp.callback_for_response(c.AF.DataConfirm.Callback(partial=True), self._confirmed)
@@ -184,6 +198,8 @@ class ZnpDongle:
             raise RadioError("the dongle refused a command", getattr(error.response, "Status", t.Status.FAILURE).name) from error
         except _TROUBLE as error:
             raise RadioError(f"the dongle refused a command: {error}") from error
+        except _UNEXPECTED as error:
+            raise _unlike(error) from None
 
     async def _request(self, request: Any, what: str) -> Any:
         try:
