@@ -161,6 +161,12 @@ class WanTable(_Table):
     kind: Literal["memory", "tcp"] = "memory"
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535, description="0: any free port")
+    variant: Literal["cellular", "dual mode"] | None = Field(
+        default=None,
+        description="SM WAN variant of the hub, in memory: single mode cellular, or dual mode cellular and mesh; none: no radio network",
+    )
+    signal: bool = Field(default=True, description="the cellular network reaches the hub (with variant)")
+    neighbour: bool = Field(default=False, description="a dual mode hub with power and a strong signal is nearby (with variant)")
 
 
 class InstrumentTable(_Table):
@@ -246,6 +252,9 @@ class ServiceTable(_Table):
     in_service: bool = Field(default=False, description="the Devices are Commissioned where the DCC's store begins")
     response_wait_s: float | None = Field(
         default=None, gt=0, description="time that a Response is waited for (E21); else the DCC's own 300"
+    )
+    edition: Literal["DUIS 5.4", "2013"] = Field(
+        default="DUIS 5.4", description="schedule that roles, on-demand and future dated services are taken from: DUIS 5.4, or 2013's"
     )
 
 
@@ -408,6 +417,8 @@ class Board(_Table):
             yield "radio.cbke", "is for the virtual dongle with EZSP: give a dongle of a port its certificate by its own tool"
         elif self.radio.cbke and self.radio.ezsp_version < FIRST_CBKE:
             yield "radio.cbke", f"the hub needs EZSP {FIRST_CBKE} or newer for it: read ezsp_version = {self.radio.ezsp_version}"
+        if self.wan.variant is not None and self.wan.kind != "memory":
+            yield "wan.variant", f"is of the SM WAN in memory: a WAN of kind {self.wan.kind} reaches what its host reaches"
         if self.clock.mode == "warp" and (real := self._real_ends()):
             yield "clock.mode", f"time cannot jump for {', '.join(real)}: take wall (or auto) where a part is real"
 

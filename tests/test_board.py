@@ -59,6 +59,7 @@ def test_time_may_jump_only_where_every_part_is_virtual() -> None:
             "of its own",
         ),
         ('name = "x"\nextends = "simulated"\n[clock]\nmode = "warp"\n[wan]\nkind = "tcp"\n', "clock.mode", "a WAN of kind tcp"),
+        ('name = "x"\nextends = "simulated"\n[wan]\nkind = "tcp"\nvariant = "cellular"\n', "wan.variant", "of the SM WAN in memory"),
         ('name = "x"\nextends = "simulated"\n[clock]\nmode = "warp"\n[radio]\npath = "/dev/ttyUSB0"\n', "clock.mode", "the dongle at"),
         ('name = "x"\n', "hub", "missing"),
         ("name = \n", "", "not TOML"),

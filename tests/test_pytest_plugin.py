@@ -54,6 +54,7 @@ def test_board_seed_and_faults_reach_the_bench_and_the_junit_file(pytester: pyte
     assert properties["clause"] == "GBCS 10.2"
 
 
+@pytest.mark.requirement("SHP-02")
 def test_what_a_board_does_not_provide_or_is_not_here_is_skipped_with_the_reason(pytester: pytest.Pytester) -> None:
     pytester.makefile(
         ".toml",

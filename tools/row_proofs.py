@@ -138,9 +138,9 @@ def prove(surfaces: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
             yield row, "proved", f"{surfaces[row]}; {kept[row].test.partition('::')[2]}"
 
 
-def find(sides: Mapping[str, str], traced: Sequence[dict[str, Any]], seed: int = 1) -> Iterator[tuple[Proof, str]]:
-    """A proof and the surface for each row that has one, given the side of each row and the traces of tests that name it; the rows with
-    the cheapest tests first."""
+def find(sides: Mapping[str, str], traced: Sequence[dict[str, Any]], seed: int = 1) -> Iterator[tuple[str, Proof | None, str]]:
+    """Each row with its proof and the surface, None and empty where no change that was tried turned its tests red; given the side of each
+    row and the traces of tests that name it; the rows with the cheapest tests first."""
     sharing: dict[Line, set[str]] = defaultdict(set)
     of_row: dict[str, dict[Line, str]] = defaultdict(dict)
     for one in sorted(traced, key=itemgetter("seconds")):
@@ -162,9 +162,20 @@ def find(sides: Mapping[str, str], traced: Sequence[dict[str, Any]], seed: int =
         if some := list(islice(mutants, MUTANTS_A_ROW)):
             wanted[row] = [(test, [mutant]) for test, mutant in some]
     cheapest_first = sorted(wanted, key=lambda row: min(seconds[test] for test, _ in wanted[row]))
-    for answer in run({"mode": "find", "wanted": {row: wanted[row] for row in cheapest_first}}):
+    files = sorted({test.partition("::")[0] for tried in wanted.values() for test, _ in tried})
+    told = {"mode": "find", "wanted": {row: wanted[row] for row in cheapest_first}}
+    for answer in run(told, files) if wanted else ():
         if "test" in answer:
-            yield Proof(answer["row"], answer["test"], **answer["watched"]), surface(answer["doors"])
+            yield answer["row"], Proof(answer["row"], answer["test"], **answer["watched"]), surface(answer["doors"])
+        else:
+            yield answer["row"], None, ""
+
+
+def naming(rows: Iterable[str]) -> list[str]:
+    """Test files that may name one of the rows: they have its name in quotes, or read the table of rows."""
+    wanted = [f'"{row}' for row in rows]
+    texts = {file: file.read_text(encoding="utf-8") for file in sorted((ROOT / "tests").rglob("test_*.py"))}
+    return [str(file.relative_to(ROOT)) for file, text in texts.items() if any(one in text for one in (*wanted, "requirements.csv"))]
 
 
 def surface(doors: Sequence[str]) -> str:

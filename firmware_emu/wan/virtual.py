@@ -1,7 +1,8 @@
 """WAN links of a bench: one within this process, and one around any other whose frames can be lost, late, doubled or damaged.
 
-The two ends in memory are joined while both are connecting, and coverage can be taken away. Does not model bandwidth, jitter, the radio
-network or its authentication: see :mod:`firmware_emu.wan.tcp` for a link with TLS. The :data:`Shape` that is set on a shaped link decides
+The two ends in memory are joined while both are connecting, and coverage can be taken away. Where the hub's site is given
+(:class:`SmWanSite`), its SM WAN variant decides if and how the DCC is reached. Does not model bandwidth, jitter, the radio network or its
+authentication: see :mod:`firmware_emu.wan.tcp` for a link with TLS. The :data:`Shape` that is set on a shaped link decides
 the fate of each frame.
 """
 
@@ -10,27 +11,73 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import WanError
 from firmware_emu.supervised import supervised
 from firmware_emu.wan.base import WanFrame, WanLink
 
+CELLULAR_S, MESH_HOP_S = 0.6, 0.9
+"""Bench seconds one way, over the cellular network and between two hubs. Profile-supplied: the consultation gives none."""
+MESH_AGAIN_ONE_IN = 5
+"""Of so many frames over a mesh hop one is lost and sent again after as long once more. Profile-supplied."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmWanSite:
+    """The hub's SM WAN variant and its surroundings [327, 335]: single mode cellular, or dual mode cellular and mesh.
+
+    ``signal``: the cellular network reaches the hub. ``neighbour``: a dual mode hub with a strong cellular signal is nearby and has power.
+    """
+
+    dual_mode: bool = False
+    signal: bool = True
+    neighbour: bool = False
+
+    @property
+    def way(self) -> str:
+        """``cellular``, or ``mesh`` through the neighbour. Raises WanError where neither reaches the DCC."""
+        if self.signal:
+            return "cellular"
+        if self.dual_mode and self.neighbour:
+            return "mesh"
+        why = "no dual mode hub with power and signal is nearby" if self.dual_mode else "a single mode hub has no other way"
+        raise WanError(f"no SM WAN coverage: no cellular signal, and {why} [335]")
+
 
 class MemoryWan:
     """The medium between :attr:`hub` and :attr:`dcc`, each a ``WanLink``.
 
-    ``latency_s`` is the bench time from ``send`` to ``receive``. Frames in flight are lost when the connection is cut.
+    ``latency_s`` is the bench time from ``send`` to ``receive``, to which a ``site`` adds that of its way. Frames in flight are lost when
+    the connection is cut.
     """
 
-    def __init__(self, clock: Clock, latency_s: float = 0.0) -> None:
+    def __init__(self, clock: Clock, latency_s: float = 0.0, site: SmWanSite | None = None) -> None:
         self.clock = clock
         self.latency_s = latency_s
+        self.site = site
+        self._over_mesh = 0
         self.coverage = True
         """True while the hub can reach the DCC. Set False for install and leave; use :meth:`cut` to end a connection too."""
         self.hub = MemoryWanLink(self, "hub")
         self.dcc = MemoryWanLink(self, "dcc")
         self.hub.peer, self.dcc.peer = self.dcc, self.hub
+
+    def delay_s(self) -> float:
+        """Bench seconds that the next frame takes one way. Raises WanError where the site has no way any more: the connection ends."""
+        if self.site is None:
+            return self.latency_s
+        try:
+            over_mesh = self.site.way == "mesh"
+        except WanError:
+            self.cut()
+            raise
+        if not over_mesh:
+            return self.latency_s + CELLULAR_S
+        self._over_mesh += 1
+        hops = 2 if self._over_mesh % MESH_AGAIN_ONE_IN == 0 else 1
+        return self.latency_s + CELLULAR_S + hops * MESH_HOP_S
 
     def cut(self) -> None:
         """End the present connection, as if the radio had lost the network. Both ends see WanError."""
@@ -52,12 +99,16 @@ class MemoryWanLink:
         self._session = 0
         self._reason = "not connected"
         self.connected = False
+        self.way = ""
+        """The way to the DCC, ``cellular`` or ``mesh``, where the hub has a site."""
 
     async def connect(self) -> None:
         """Meet the other end. Raises WanError without coverage (hub only)."""
         await self.close()
         if self._name == "hub" and not self._wan.coverage:
             raise WanError("no SM WAN coverage")
+        if self._name == "hub" and self._wan.site is not None:
+            self.way = self._wan.site.way
         if self.peer._meeting is not None and not self.peer._meeting.done():
             self._open()
             self.peer._open()
@@ -79,9 +130,9 @@ class MemoryWanLink:
         """Raises WanError when not connected."""
         if not self.connected:
             raise WanError(f"{self._name}: {self._reason}")
-        peer, session = self.peer, self.peer._session
-        if self._wan.latency_s > 0:
-            asyncio.get_running_loop().call_later(self._wan.latency_s, peer._arrive, session, frame)
+        peer, session, delay_s = self.peer, self.peer._session, self._wan.delay_s()
+        if delay_s > 0:
+            asyncio.get_running_loop().call_later(delay_s, peer._arrive, session, frame)
         else:
             peer._arrive(session, frame)
 
@@ -114,9 +165,9 @@ class MemoryWanLink:
             self.peer.drop("the far end closed the connection")
 
 
-def memory_pair(clock: Clock, latency_s: float = 0.0) -> tuple[MemoryWanLink, MemoryWanLink]:
+def memory_pair(clock: Clock, latency_s: float = 0.0, site: SmWanSite | None = None) -> tuple[MemoryWanLink, MemoryWanLink]:
     """The hub's end and the DCC's end of a new :class:`MemoryWan`."""
-    wan = MemoryWan(clock, latency_s)
+    wan = MemoryWan(clock, latency_s, site)
     return wan.hub, wan.dcc
 
 

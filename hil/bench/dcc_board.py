@@ -142,6 +142,7 @@ def settings_of(board: Board) -> DccProfile:
         request_signatures=float(asked.signatures),
         certificate_paths=float(asked.certificate_paths),
         request_ids_once=float(asked.request_ids_once),
+        edition_2013=float(asked.edition == "2013"),
         response_wait_s=profile().response_wait_s if asked.response_wait_s is None else asked.response_wait_s,
     )
 

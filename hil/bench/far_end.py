@@ -20,7 +20,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
 from firmware_emu.wan.tcp import TcpWanServer
 from firmware_emu.wan.tls import files_of
-from hil.bench.dcc_board import supplier_of
+from hil.bench.dcc_board import settings_of, supplier_of
 from hil.bench.keys import adopted_pki, pki_folder
 from hil.bench.owing_link import OwingLink
 from hil.dcc.base.profile import DccProfile
@@ -200,11 +200,14 @@ def carry_out(clock: Clock, work: Coroutine[Any, Any, T]) -> T:
 async def open_far_end(
     bench: BenchKeys, store: Path, clock: Clock, trace: Trace, settings: DccProfile | None = None
 ) -> AsyncIterator[FarEnd]:
-    """The DCC whose memory is ``store``: the one that stays up, else one of its own, closed at the end. Raises KeystoreError."""
+    """The DCC whose memory is ``store``: the one that stays up, else one of its own, closed at the end; ``settings`` None: as the board
+    says. Raises KeystoreError."""
     if (visit := VISIT.get()) is not None:
         # The DCC's own keys stay; what a command signs it signs with the keys that it was given.
         yield replace(visit.end, bench=bench)
         return
+    if settings is None and bench.board is not None:
+        settings = settings_of(bench.board)
     found = bench.keystore.find(RemotePartyRole.TRANSITIONAL_COS)
     cos = CosParty(found[0], bench.keystore, clock) if found else None
     end = FarEnd(bench, Dcc(bench.keystore, bench.parties(), clock, trace, store, settings=settings, cos=cos), clock, trace)

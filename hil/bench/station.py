@@ -11,7 +11,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
-from firmware_emu.wan.virtual import ShapedLink, memory_pair
+from firmware_emu.wan.virtual import ShapedLink, SmWanSite, memory_pair
 from hil.bench.dcc_board import dcc_of, hold_and_register, user_of
 from hil.bench.home import Home
 from hil.bench.keys import load_keys
@@ -25,7 +25,9 @@ class Station(Home):
     """Everything on one bench. Made by :func:`open_station`."""
 
     def __init__(self, board: Board, clock: Clock, trace: Trace, folder: Path, keystore: Keystore, seed: int) -> None:
-        hub_wan, self.dcc_wan = memory_pair(clock)
+        told = board.wan
+        site = None if told.variant is None else SmWanSite(told.variant == "dual mode", told.signal, told.neighbour)
+        hub_wan, self.dcc_wan = memory_pair(clock, site=site)
         super().__init__(board, clock, trace, folder, keystore, seed, wan=hub_wan)
         self.dcc = dcc_of(board, keystore, clock, trace, folder / "dcc.sqlite")
         self.supplier = user_of(board, "supplier", keystore)

@@ -31,6 +31,7 @@ TITLES = {
     "hubs": "Hub orders",
     "reports": "Reports",
     "forms": "Forms",
+    "guides": "Questions and guides",
     "feedback": "Feedback",
     "accounts": "Accounts",
 }

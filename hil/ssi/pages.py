@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -300,21 +301,36 @@ def _cell(value: object) -> object:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def _forms() -> dict[str, str]:
-    folder = resources.files("hil.ssi").joinpath("forms")
+def _files(folder_name: str) -> dict[str, str]:
+    folder = resources.files("hil.ssi").joinpath(folder_name)
     return {one.name: one.read_text(encoding="utf-8") for one in sorted(folder.iterdir(), key=lambda one: one.name) if one.is_file()}
 
 
 async def forms(page: Page, request: Request, session: PageSession) -> Response:
-    return page.render("forms", session, request, names={name: text.splitlines()[0].lstrip("# ") for name, text in _forms().items()})
+    return page.render("forms", session, request, names={name: text.splitlines()[0].lstrip("# ") for name, text in _files("forms").items()})
 
 
 async def form_file(page: Page, request: Request, session: PageSession) -> Response:
-    found = _forms().get(request.path_params["name"])
+    found = _files("forms").get(request.path_params["name"])
     if found is None:
         raise PageRefused(404, NOTHING_HERE)
     name = request.path_params["name"]
     return PlainTextResponse(found, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+async def guides(page: Page, request: Request, session: PageSession) -> Response:
+    """Frequently asked questions and guides [239]."""
+    questions = tomllib.loads(resources.files("hil.ssi").joinpath("questions.toml").read_text(encoding="utf-8"))["question"]
+    titles = {name: text.splitlines()[0].lstrip("# ") for name, text in _files("guides").items()}
+    return page.render("guides", session, request, questions=questions, guides=titles)
+
+
+async def guide(page: Page, request: Request, session: PageSession) -> Response:
+    found = _files("guides").get(request.path_params["name"])
+    if found is None:
+        raise PageRefused(404, NOTHING_HERE)
+    title, _, text = found.partition("\n")
+    return page.render("guide", session, request, title=title.lstrip("# "), steps=text.split("\n\n"))
 
 
 async def feedback(page: Page, request: Request, session: PageSession) -> Response:
@@ -373,6 +389,8 @@ ROUTES: tuple[tuple[str, str, str, Handler], ...] = (
     ("/reports/portfolio.csv", "reports", "GET", report_file),
     ("/forms", "forms", "GET", forms),
     ("/forms/{name}", "forms", "GET", form_file),
+    ("/guides", "guides", "GET", guides),
+    ("/guides/{name}", "guides", "GET", guide),
     ("/feedback", "feedback", "GET", feedback),
     ("/feedback", "feedback", "POST", give_feedback),
     ("/accounts", "accounts", "GET", accounts),

@@ -165,6 +165,29 @@ async def test_a_silent_device_ends_in_e21_after_the_wait_and_outside_the_target
     assert [delivery.code for delivery in far_end.supplier.inbox] == ["N13"]
 
 
+@pytest.mark.requirement("GW-55")
+@pytest.mark.requirement("GW-67")
+async def test_each_leg_has_its_time_from_the_stated_start_to_the_stated_finish(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.wan.latency_s = 7
+    outcome = await send(far_end, "7.2")
+    assert outcome.ok, outcome.why
+    assert list(outcome.legs) == [
+        "user signs the request",
+        "arrival checks",
+        "transform",
+        "user correlates and signs",
+        "signed pre-command checks",
+        "protect and post",
+        "SM WAN, hub and Device",
+        "user verifies and parses",
+    ]
+    assert outcome.legs["SM WAN, hub and Device"] >= 14_000
+    assert min(outcome.legs.values()) > 0
+    assert outcome.finished - outcome.started == pytest.approx(14, abs=0.5)
+    assert (outcome.target_s, outcome.within_target) == (30.0, True)
+
+
 async def test_a_hub_out_of_reach_ends_in_e20_and_the_command_waits_for_it(far_end: FarEnd) -> None:
     await far_end.in_service()
     far_end.wan.coverage = False

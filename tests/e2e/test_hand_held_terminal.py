@@ -151,6 +151,7 @@ async def home(board: Board, clock: Clock, tmp_path: Path) -> AsyncIterator[Visi
         await made.terminal.stop()
 
 
+@pytest.mark.requirement("CH-22")
 @pytest.mark.requirement("CH-21")
 @pytest.mark.requirement("GW-16")
 @pytest.mark.requirement("GW-50")

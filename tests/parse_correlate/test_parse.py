@@ -161,6 +161,7 @@ def test_the_command_line_parses_correlates_and_transforms(rtds: Path, duis: Pat
     assert json.loads(made.output)["message"] == Path(pre_command).read_text().strip().lower()
 
 
+@pytest.mark.requirement("PC-08")
 @pytest.mark.clause("SEC consultation 165")
 def test_a_user_who_asks_for_it_gets_an_incident_where_a_pre_command_differs(rtds: Path, duis: Path, tmp_path: Path) -> None:
     path = tmp_path / "dcc.sqlite"
@@ -173,4 +174,6 @@ def test_a_user_who_asks_for_it_gets_an_incident_where_a_pre_command_differs(rtd
     told = CliRunner().invoke(dcc, ["correlate", request, other, "--incident", str(path)])
     assert (told.exit_code, told.output.splitlines()[-1]) == (1, "incident 1 raised")
     listed = json.loads(CliRunner().invoke(dcc, ["incidents", "list", "--store", str(path), "--json"]).output)
-    assert [(one["area"], "differs from the request: originator counter" in one["summary"]) for one in listed] == [("data services", True)]
+    assert [(one["area"], "differs from the request: originator counter" in one["summary"]) for one in listed] == [
+        ("parse and correlate", True)
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import stat
@@ -11,6 +13,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hil.parse_correlate import release as release_check
+from hil.parse_correlate.command import main
+from hil.parse_correlate.release import digests, fingerprint, listed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,3 +81,36 @@ def test_an_installation_proves_itself_and_names_a_file_that_was_changed(release
         (package / "RELEASE.json").read_text().replace('"correlate/gbz_meanings.toml": "', '"correlate/gbz_meanings.toml": "0')
     )
     assert verdict(package) == (1, "changed: the signature of RELEASE.json does not hold\n")
+
+
+@pytest.mark.requirement("PC-05")
+def test_the_command_tells_a_released_package_from_a_changed_one_and_from_one_that_another_key_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, package = Ed25519PrivateKey.generate(), tmp_path / "parse_correlate"
+    (package / "parse").mkdir(parents=True)
+    (package / "parse" / "reading.py").write_text("READS = True\n")
+    public, lines = key.public_key().public_bytes_raw(), listed(digests(package))
+
+    def sign(by: Ed25519PrivateKey) -> None:
+        record = {
+            "files": digests(package),
+            "key": base64.b64encode(public).decode(),
+            "signature": base64.b64encode(by.sign(lines)).decode(),
+        }
+        (package / "RELEASE.json").write_text(json.dumps(record))
+
+    monkeypatch.setattr(release_check, "files", lambda name: package)
+    sign(key)
+    assert main(["--verify-self"]) == 0
+    assert capsys.readouterr().out == f"released: 1 files as signed by the key {fingerprint(public)}\n"
+    sign(Ed25519PrivateKey.generate())
+    assert main(["--verify-self"]) == 1
+    assert "does not hold" in capsys.readouterr().out
+    sign(key)
+    (package / "parse" / "reading.py").write_text("READS = False\n")
+    assert main(["--verify-self"]) == 1
+    assert "parse/reading.py" in capsys.readouterr().out
+    (package / "RELEASE.json").unlink()
+    assert main(["--verify-self"]) == 1
+    assert "not a release" in capsys.readouterr().out

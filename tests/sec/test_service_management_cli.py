@@ -16,6 +16,8 @@ from firmware_emu.ids import Eui64
 from hil.commands.dcc.incidents import incidents
 from hil.commands.dcc.maintenance import maintenance
 from hil.commands.dcc.measures import measures
+from hil.commands.dcc.options import now
+from hil.dcc.base.months import Month
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
 from hil.dcc.parties.users import EnteredUsers
@@ -57,6 +59,72 @@ def day(days: int) -> str:
     """A moment that many days from now, outside the change freeze of the year's end."""
     then = datetime.now(UTC) + timedelta(days=days)
     return (then + timedelta(days=45) if (then.month, then.day) >= (12, 1) or then.month == 1 else then).strftime("%Y-%m-%dT02:00Z")
+
+
+def of_month(months: int, hours: str, number: int = 1) -> str:
+    """A moment of a day so many months from now."""
+    then = Month.at(now())
+    for _ in range(months):
+        then = Month.at(then.ends)
+    return f"{then}-{number:02}T{hours}Z"
+
+
+@pytest.mark.requirement("SV-02")
+@pytest.mark.requirement("SV-12")
+def test_more_than_four_hours_of_disruption_in_a_month_wait_for_the_panels_agreement(said: Said) -> None:
+    nights = [("plan", "disks", of_month(2, "01:00", number), of_month(2, ends, number)) for number, ends in ((1, "03:30"), (2, "02:30"))]
+    assert [said(maintenance, *night)[0]["state"] for night in nights] == ["may run", "may run"]
+    assert said(maintenance, "plan", "a test", of_month(2, "01:00", 3), of_month(2, "05:00", 3), "--quiet")[0]["state"] == "may run"
+    third = said(maintenance, "plan", "disks", of_month(2, "01:00", 4), of_month(2, "01:30", 4))[0]
+    assert third["state"] == "needs agreement"
+    assert third["needs agreement"] == [f"4.5 h of disruption in {of_month(2, '')[:7]}, more than 4"]
+    assert said(maintenance, "agree", str(third["number"]), "Panel meeting 12")[0]["state"] == "agreed"
+
+
+@pytest.mark.requirement("SV-03")
+def test_maintenance_in_the_specified_hours_waits_for_the_panels_agreement(said: Said) -> None:
+    states = [said(maintenance, "plan", "disks", of_month(2, "05:30"), of_month(2, ends), "--quiet")[0] for ends in ("06:00", "06:01")]
+    assert [one["state"] for one in states] == ["may run", "needs agreement"]
+    assert states[1]["needs agreement"] == ["inside the specified hours 6 to 22"]
+
+
+@pytest.mark.requirement("SV-04")
+@pytest.mark.requirement("SV-12")
+def test_the_schedule_of_a_month_is_published_before_it_begins_and_with_every_agreement(said: Said) -> None:
+    number = str(said(maintenance, "plan", "disks", of_month(2, "12:00"), of_month(2, "13:00"))[0]["number"])
+    month = of_month(2, "")[:7]
+    with pytest.raises(CommsHubError, match=f"waits for the Panel's agreement to {number}"):
+        said(maintenance, "schedule", month, "--publish")
+    said(maintenance, "agree", number, "Panel meeting 12")
+    assert [one["state"] for one in said(maintenance, "schedule", month, "--publish")] == ["published"]
+    assert [one["state"] for one in said(maintenance, "schedule", month)] == ["published"]
+    with pytest.raises(CommsHubError, match="has begun"):
+        said(maintenance, "schedule", of_month(0, "")[:7], "--publish")
+
+
+@pytest.mark.requirement("ICH-13")
+def test_a_change_of_the_interface_has_ten_days_for_appeals_and_twenty_for_directions() -> None:
+    def clock(*words: str) -> dict[str, object]:
+        result = CliRunner().invoke(maintenance, ["interface-change", "2026-03-01", *words, "--json"], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        (row,) = json.loads(result.output)
+        return dict(row)
+
+    assert clock() == {
+        "appeals until": "2026-03-11",
+        "directions until": "2026-03-21",
+        "applied from": "2026-03-22",
+        "next": "apply the amendment [204, H11.8]",
+    }
+    assert clock("--longer-days", "5")["applied from"] == "2026-03-27"
+    assert clock("--appealed", "2026-03-11", "--appeal", "rejected")["applied from"] == "2026-03-22"
+    assert clock("--appealed", "2026-03-05", "--appeal", "pending")["applied from"] is None
+    assert clock("--appealed", "2026-03-05", "--appeal", "upheld")["next"] == "repeat the consultation [204]"
+    assert clock("--directed-otherwise")["applied from"] is None
+    with pytest.raises(CommsHubError, match="expected one from 2026-03-01 to 2026-03-11"):
+        clock("--appealed", "2026-03-12", "--appeal", "pending")
+    with pytest.raises(CommsHubError, match="a day and an outcome"):
+        clock("--appeal", "upheld")
 
 
 @pytest.mark.requirement("SV-05")

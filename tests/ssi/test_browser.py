@@ -191,6 +191,7 @@ VIEWS = (
     "/hubs",
     "/reports",
     "/forms",
+    "/guides",
     "/feedback",
     "/accounts",
 )

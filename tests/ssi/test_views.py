@@ -260,6 +260,19 @@ async def test_forms_are_downloaded(world: World) -> None:
         assert (await browser.get("/forms/..%2Fsettings.toml")).status_code == 404
 
 
+@pytest.mark.requirement("SSI-20")
+async def test_questions_are_answered_and_guides_read_on_the_page(world: World) -> None:
+    async with world.browser(SUPPLIER) as browser:
+        html = (await browser.get("/guides")).text
+        assert "Why was my request refused?" in html
+        assert html.count("<dt>") == html.count("<dd>") == 6
+        names = re.findall(r'href="(/guides/[^"]+)"', html)
+        assert names == ["/guides/commission-a-meter.md", "/guides/parse-and-correlate.md", "/guides/replace-a-hub.md"]
+        for name in names:
+            assert (await browser.get(name)).text.count("<li>") >= 3
+        assert (await browser.get("/guides/..%2Fsettings.toml")).status_code == 404
+
+
 @pytest.mark.requirement("SSI-12")
 async def test_feedback_is_given_and_kept_to_oneself(world: World) -> None:
     async with world.browser(SUPPLIER) as browser, world.browser(GAS) as other:

@@ -23,6 +23,9 @@ def doors() -> Iterator[tuple[str, Callable[..., object]]]:
     from firmware_emu.cli import chub
 
     yield from _commands(chub, "chub")
+    from hil.parse_correlate.command import main
+
+    yield "command: parse-correlate", main
     for entry in entry_points(group="chub.console"):
         noun = entry.load()
         for name, method in inspect.getmembers(noun, inspect.isfunction):

@@ -1,7 +1,7 @@
 """A pytest plugin that runs the tests of requirement rows one at a time, each in a process of its own that begins with everything loaded.
 
 ``CHUB_PROVE`` names a JSON file with what to do: ``{"mode": "trace", "rows": [...], "cost": {...}, "each": 2}`` traces so many tests of
-these rows, those that cost least (seconds by the test's name in JUnit);
+these rows, those that cost least (seconds by the test's name in JUnit), and none that costs ten times what the cheapest does;
 ``{"mode": "judge", "proofs": [[row, test, watched]], "out": ...}`` runs each test sound and with its mutant;
 ``{"mode": "find", "wanted": {row: [[test, [watched, ...]]]}, "out": ...}`` runs mutants until one turns a test red.
 Each answer is a line of JSON in ``out``.
@@ -55,23 +55,32 @@ class Prover:
         }
         chosen: dict[str, None] = {}
         for row in sorted(wanted):
-            tests = [test for test, rows in named.items() if row in rows]
-            chosen |= dict.fromkeys(
-                sorted(tests, key=lambda test: cost.get(test.replace(".py::", "::").replace("/", "."), 0.0))[: self.told["each"]]
-            )
-        for _, tests in groupby(sorted(chosen), key=lambda test: test.partition("::")[0]):
+            seconds = {test: cost.get(test.replace(".py::", "::").replace("/", "."), 0.0) for test, rows in named.items() if row in rows}
+            first = {
+                test.partition("[")[0]: test for test in sorted(seconds, key=seconds.__getitem__, reverse=True)
+            }  # one of its parameters
+            cheapest = sorted(first.values(), key=seconds.__getitem__)[: self.told["each"]]
+            chosen |= dict.fromkeys(test for test in cheapest if seconds[test] <= max(1.0, 10 * seconds[cheapest[0]]))
+        for _, tests in groupby(sorted(chosen, key=lambda test: _together(items[test])), key=lambda test: _together(items[test])):
             for traced in _traced([items[test] for test in tests]):
                 yield {**traced, "rows": named[traced["test"]], "of": len(chosen)}
 
     def _judge(self, items: dict[str, pytest.Item]) -> Iterator[dict[str, Any]]:
+        """Rows whose proofs change the same line before tests of the same module are judged in one run of these tests."""
+        together: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for row, test, facts in self.told["proofs"]:
-            watched = Watched(**facts)
             if test not in items:
                 yield {"row": row, "sound": "no such test", "doors": [], "mutant": ""}
-                continue
-            sound, doors = _watched(items[test], Watched(watched.file, watched.function))
-            mutant = _watched(items[test], watched)[0] if sound == "passed" else ""
-            yield {"row": row, "sound": sound, "doors": doors, "mutant": mutant}
+            else:
+                together.setdefault((test.partition("::")[0], json.dumps(facts)), []).append((row, test))
+        for (_, facts), rows in together.items():
+            watched = Watched(**json.loads(facts))
+            tests = list(dict.fromkeys(items[test] for _, test in rows))
+            sound, doors = _watched(tests, Watched(watched.file, watched.function))
+            passed = [item for item in tests if sound[item.nodeid] == "passed"]
+            mutant = _watched(passed, watched)[0] if passed else {}
+            for row, test in rows:
+                yield {"row": row, "sound": sound[test], "doors": doors, "mutant": mutant.get(test, "")}
 
     def _find(self, items: dict[str, pytest.Item]) -> Iterator[dict[str, Any]]:
         for row, tests in self.told["wanted"].items():
@@ -80,13 +89,19 @@ class Prover:
             for test, mutants in tests:
                 for facts in mutants:
                     tried += 1
-                    outcome, doors = _watched(items[test], Watched(**facts))
-                    if outcome == "failed" and [door for door in doors if door]:
+                    outcomes, doors = _watched([items[test]], Watched(**facts))
+                    if outcomes[test] == "failed" and [door for door in doors if door]:
                         found = {"test": test, "watched": facts, "doors": doors}
                         break
                 if found:
                     break
             yield {"row": row, "tried": tried, **found}
+
+
+def _together(item: pytest.Item) -> tuple[str, str]:
+    """Tests that are traced in one process: those of a module, but each row apart where a row is what the module's fixture prepares."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return item.nodeid.partition("::")[0], str(parameters.get("row", ""))
 
 
 def _traced(items: list[pytest.Item]) -> list[dict[str, Any]]:
@@ -122,18 +137,24 @@ def _processor_s() -> float:
     return sum(os.times()[:4])
 
 
-def _watched(item: pytest.Item, watched: Watched) -> tuple[str, list[str]]:
-    """Outcome of the test with the function watched, and the doors by which it was entered; an empty one for a call past all doors."""
+def _watched(items: list[pytest.Item], watched: Watched) -> tuple[dict[str, str], list[str]]:
+    """Outcome of each test with the function watched, and the doors by which it was entered; an empty one for a call past all doors."""
     with TemporaryDirectory(prefix="chub-watch-") as folder:
-        notes = Path(folder) / "passed"
+        notes, told = Path(folder) / "passed", Path(folder) / "told"
 
         def run() -> str:
             os.environ["CHUB_PASSED"] = str(notes)
             through_doors.watch(watched)
-            return _outcome(item, [item], item)
+            with told.open("w", encoding="utf-8") as file:
+                for item, after in zip(items, [*items[1:], items[-1]], strict=True):
+                    file.write(json.dumps([item.nodeid, _outcome(item, items, after)]) + "\n")
+                    file.flush()
+            return "done"
 
-        outcome = _in_a_process(run)
-        return outcome, sorted(set(notes.read_text(encoding="utf-8").splitlines())) if notes.exists() else []
+        ended = _in_a_process(run, len(items))
+        known = dict(json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()) if told.exists() else {}
+        outcomes = {item.nodeid: known.get(item.nodeid, ended) for item in items}
+        return outcomes, sorted(set(notes.read_text(encoding="utf-8").splitlines())) if notes.exists() else []
 
 
 def _outcome(item: pytest.Item, together: list[pytest.Item], after: pytest.Item) -> str:

@@ -1,4 +1,4 @@
-"""``chub dcc charges bill | year | hubs | schedule | damages | visit``: the calculators that take a file of facts."""
+"""``chub dcc charges bill | year | hubs | schedule | damages | visit | third-party``: the calculators that take a file of facts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from hil.commands.dcc.options import json_option, show
 from hil.dcc.base.months import Month
 from hil.sec.charging.commercial import (
     AnnualCosts,
+    SetUpCost,
     annual_charges,
     bonus_gbp,
     bonus_pool_gbp,
     collaborative_fund_cap_gbp,
     credit_recovered_gbp,
     credit_within_margin_gbp,
+    emergency_funding_gbp,
     gain_shares_gbp,
     k_factor_gbp,
     milestone_credit_gbp,
+    persistent_failure_relief,
+    set_up_costs_gbp,
 )
 from hil.sec.charging.faults import (
     ChargedFault,
@@ -57,6 +61,7 @@ from hil.sec.charging.invoices import (
     explicit_charges,
     invoices,
     payable_gbp,
+    third_party_rights_missing,
 )
 from hil.sec.charging.money import ChargingError, gbp, pence
 from hil.sec.charging.removals import site_visit_payer
@@ -148,8 +153,10 @@ def year(file: Path, as_json: bool) -> None:
 
     Tables: costs (pass_through_gbp, own_gbp, ofgem_gbp, secco_gbp, secas_gbp, margin); where they apply last_year (charged_gbp,
     allowed_gbp, credits_gbp), bonus (implementation_costs_gbp, milestones_met), contracts (annual_gbp), [[milestone]] (name,
-    at_risk_gbp, days_late, full_after_days, recoverable, final_met), implementation_margin_gbp, gain (allowed_gbp, actual_gbp,
-    provider_share) [363, 375, 378-380, 384, 386, 388].
+    at_risk_gbp, days_late, full_after_days, recoverable, recovered: the DCC's own), implementation_margin_gbp, gain (allowed_gbp,
+    actual_gbp, and retained: DCC, DSP and each CSP = proportion), period (begins, ends) with [[set_up]] (provider, amount_gbp, accepted,
+    milestone_achieved), emergency (shortfall_gbp, and charges_gbp: USER = amount), persistent_failure (at_risk_gbp, carried_out: a list)
+    [363, 366, 370, 375, 378-380, 384-386, 388].
     """
     with facts(file) as content:
         costs = dict(content["costs"])
@@ -176,17 +183,34 @@ def _incentives(content: Mapping[str, Any]) -> Iterator[tuple[str, Decimal, str]
     credits = []
     for row in content.get("milestone", []):
         credit = milestone_credit_gbp(gbp(row["at_risk_gbp"]), row["days_late"], row["full_after_days"])
-        yield f"credit for {row['name']}", credit, "[378]"
-        back = credit_recovered_gbp(credit, gbp(row.get("recoverable", "0")), row.get("final_met", False))
+        yield f"credit on the DCC's charges for {row['name']}", credit, "[378]"
+        back = credit_recovered_gbp(credit, gbp(row.get("recoverable", "0")), row.get("recovered", False))
         yield f"recovered of {row['name']}", back, "[379]"
         credits.append(credit - back)
     if credits and "implementation_margin_gbp" in content:
         yield "credits together", credit_within_margin_gbp(credits, gbp(content["implementation_margin_gbp"])), "[379]"
     if "gain" in content:
         gain = content["gain"]
-        shares = gain_shares_gbp(gbp(gain["allowed_gbp"]), gbp(gain["actual_gbp"]), gbp(gain["provider_share"]))
+        shares = gain_shares_gbp(gbp(gain["allowed_gbp"]), gbp(gain["actual_gbp"]), _amounts(gain["retained"]))
         for party, share in shares.items():
             yield f"gain of {party}", share, "[386]"
+    if "set_up" in content:
+        costs = [
+            SetUpCost(row["provider"], gbp(row["amount_gbp"]), row.get("accepted"), row.get("milestone_achieved"))
+            for row in content["set_up"]
+        ]
+        for provider, (due, deferred) in set_up_costs_gbp(costs, content["period"]["begins"], content["period"]["ends"]).items():
+            yield f"set-up costs of {provider}", due, "[366]"
+            yield f"set-up costs of {provider} still deferred", deferred, "[366]"
+    if "emergency" in content:
+        emergency = content["emergency"]
+        for user, amount in emergency_funding_gbp(gbp(emergency["shortfall_gbp"]), _amounts(emergency["charges_gbp"])).items():
+            yield f"emergency funding by {user}", amount, "[370]"
+    if "persistent_failure" in content:
+        owed = persistent_failure_relief(content["persistent_failure"]["carried_out"])
+        at_risk = gbp(content["persistent_failure"]["at_risk_gbp"])
+        why = f"not yet: {', '.join(owed)}" if owed else "relief"
+        yield f"credit for persistent service failure ({why})", at_risk if owed else Decimal("0.00"), "[385]"
 
 
 @click.command("hubs")
@@ -288,4 +312,17 @@ def visit(purpose: str, supplier: str, as_json: bool) -> None:
     show([{"purpose": purpose, "pays": site_visit_payer(purpose, supplier)}], "Site visit", as_json)
 
 
-COMMANDS: tuple[click.Command, ...] = (bill, year, hubs, schedule, damages, visit)
+@click.command("third-party")
+@click.option("--acceleration-called", is_flag=True, help="A default has caused the accelerated repayment [300].")
+@click.option("--left-unpaid", is_flag=True, help="The DCC neither recovered the debt nor socialised it.")
+@click.option("--dcc-unable", is_flag=True, help="The DCC was determined to be unable or unwilling to pursue it.")
+@json_option
+def third_party(acceleration_called: bool, left_unpaid: bool, dcc_unable: bool, as_json: bool) -> None:
+    """Say if a hub financier may pursue a supplier itself: all three parts must be there [304]; exit code 1 while it may not."""
+    missing = third_party_rights_missing(acceleration_called=acceleration_called, left_unpaid=left_unpaid, dcc_unable=dcc_unable)
+    show([{"may be exercised": not missing, "missing": list(missing), "source": "[304]"}], "Third party rights", as_json)
+    if missing:
+        raise SystemExit(1)
+
+
+COMMANDS: tuple[click.Command, ...] = (bill, year, hubs, schedule, damages, visit, third_party)

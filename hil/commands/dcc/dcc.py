@@ -170,6 +170,7 @@ _COMMANDS = tuple(
         "up",
         "census",
         "convert",
+        "services",
     )
 )
 

@@ -12,11 +12,13 @@ import click
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from hil.commands.dcc.options import EUI, json_option, moment, now, opened, show, store_option
+from hil.dcc.base.months import Month
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.registration import Registration
 from hil.sec.incidents.desk import Contact, ServiceDesk
+from hil.sec.incidents.indicators import indicators
 from hil.sec.incidents.log import Incident, IncidentLog
 from hil.sec.incidents.major import MajorIncidents
 from hil.sec.incidents.responsibility import default_area
@@ -123,6 +125,7 @@ def diagnose(device: Eui64, user: Eui64, store_path: Path, as_json: bool) -> Non
 @click.option("--request", help="The user's own Service Request it is tied to.")
 @click.option("--diagnostic", type=int, help="The diagnostic run before.")
 @click.option("--visit", is_flag=True, help="A visit is needed.")
+@click.option("--security", is_flag=True, help="A security incident: it is kept apart, and no user is told or shown it.")
 @store_option
 @json_option
 def raise_incident(
@@ -134,10 +137,13 @@ def raise_incident(
     request: str | None,
     diagnostic: int | None,
     visit: bool,
+    security: bool,
     store_path: Path,
     as_json: bool,
 ) -> None:
     """Raise an incident about SUMMARY; it is allocated at once to the party responsible."""
+    if security and user is not None:
+        raise click.UsageError("a security incident is the DCC's to raise: leave --as out")
     with opened(store_path) as store:
         listed = None if device is None else Inventory(store, now).device(device)
         one = log_of(store).raise_incident(
@@ -149,8 +155,32 @@ def raise_incident(
             request=request,
             diagnostic=diagnostic,
             visit=visit,
+            security=security,
         )
     show([_row(one, now()) | {"rule": one.rule}], "Raised", as_json)
+
+
+@incidents.command("indicators")
+@click.argument("month")
+@store_option
+@json_option
+def show_indicators(month: str, store_path: Path, as_json: bool) -> None:
+    """Show the performance indicators of MONTH (2026-03) by category: raised, resolved, in target, overdue [224]."""
+    with _log(store_path) as log:
+        found = indicators(log, Month.parse(month), now())
+    rows = [
+        {
+            "category": one.category,
+            "target h": f"{one.target_h:g}",
+            "raised": one.raised,
+            "resolved": one.resolved,
+            "in target": "-" if one.percent_in_target is None else f"{float(one.percent_in_target):.1f} %",
+            "overdue": one.overdue,
+            "mean h": "-" if one.mean_hours is None else f"{one.mean_hours:.1f}",
+        }
+        for one in found
+    ]
+    show(rows, f"Incident indicators of {month}", as_json)
 
 
 _STEPS = ("note", "visit", "resolve", "close", "reopen")

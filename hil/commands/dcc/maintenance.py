@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from hil.commands.dcc.options import MOMENT, json_option, moment, now, opened, show, store_option
 from hil.dcc.base.months import Month
+from hil.sec.maintenance.interface_change import Appeal, interface_change
 from hil.sec.maintenance.plan import MaintenanceItem, MaintenancePlan
 from hil.sec.maintenance.releases import INFORMED, InternalChange, Release, Releases
 
 __all__ = ["maintenance"]
+
+APPEALS = [one.value for one in Appeal]
 
 
 @click.group("maintenance")
@@ -144,6 +148,35 @@ def releases(store_path: Path, as_json: bool) -> None:
     """Show the calendar of releases: by day, the most urgent kind first."""
     with opened(store_path) as store:
         show([_release(one) for one in Releases(store, now).calendar()], "Releases", as_json)
+
+
+@maintenance.command("interface-change")
+@click.argument("published", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--appealed", type=click.DateTime(["%Y-%m-%d"]), help="The day of an appeal to Ofgem.")
+@click.option(
+    "--appeal", type=click.Choice([one.value for one in Appeal]), default=Appeal.NONE.value, show_default=True, help="Its outcome."
+)
+@click.option("--longer-days", type=click.IntRange(0), default=0, show_default=True, help="So many days more than 20, as was directed.")
+@click.option("--directed-otherwise", is_flag=True, help="The amendment was directed not to take effect.")
+@json_option
+def change_interface(
+    published: datetime, appealed: datetime | None, appeal: str, longer_days: int, directed_otherwise: bool, as_json: bool
+) -> None:
+    """Say when an amendment of the ICHIS is applied whose report was PUBLISHED on a day (2026-03-01) [203, 204]."""
+    found = interface_change(
+        published.date(),
+        appealed=None if appealed is None else appealed.date(),
+        appeal=Appeal(appeal),
+        longer_days=longer_days,
+        directed_otherwise=directed_otherwise,
+    )
+    row = {
+        "appeals until": str(found.appeal_until),
+        "directions until": str(found.directed_until),
+        "applied from": None if found.applies is None else str(found.applies),
+        "next": found.next_step,
+    }
+    show([row], "Change of the ICHIS", as_json)
 
 
 def _release(one: Release) -> dict[str, object]:

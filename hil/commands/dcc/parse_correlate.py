@@ -77,10 +77,10 @@ def correlate(
 
 
 def raise_about(store_path: Path, user: Eui64, variant: str, verdict: Correlation) -> int:
-    """Raise an incident about a pre-command that differs, with the DCC's own area [165]; its number."""
+    """Raise an incident about a pre-command that differs, in the area that is the DCC's own [165]; its number."""
     with opened(store_path) as store:
         summary = f"pre-command of a {variant} differs from the request: " + "; ".join(map(str, verdict.differences))
-        return log_of(store).raise_incident(user, summary[:1000], area="data services", category=_CATEGORY).number
+        return log_of(store).raise_incident(user, summary[:1000], area="parse and correlate", category=_CATEGORY).number
 
 
 @click.command()

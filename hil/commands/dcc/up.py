@@ -88,6 +88,7 @@ def url_of(text: str) -> str:
 @click.option("--mtls", is_flag=True, help="Users show a client certificate (mutual TLS); its name is the user's EUI-64.")
 @click.option("--receive", multiple=True, type=_Receiver(), help="A user's receiving service, or that of all others; kept in the store.")
 @click.option("--signatures/--no-signatures", "signatures", default=None, help="Check the signatures of requests; else as the board says.")
+@click.option("--edition", type=click.Choice(["DUIS 5.4", "2013"]), help="Schedule of services to follow; else as the board says.")
 @click.option("--gap", "gap_s", type=click.FloatRange(0), help="Seconds between an acknowledgement and what follows it.")
 @click.option("--fault", "sentences", multiple=True, type=FAULT, help="Do wrong to the users, as `chub dcc faults` says; repeatable.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the faults.")
@@ -106,6 +107,7 @@ def up(
     mtls: bool,
     receive: tuple[tuple[Eui64 | None, str], ...],
     signatures: bool | None,
+    edition: str | None,
     gap_s: float | None,
     sentences: tuple[str, ...],
     seed: int,
@@ -132,6 +134,8 @@ def up(
     own = from_board.settings_of(bench.board)
     if signatures is not None:
         own = replace(own, request_signatures=float(signatures))
+    if edition is not None:
+        own = replace(own, edition_2013=float(edition == "2013"))
     web = service_settings() if gap_s is None else replace(service_settings(), gap_s=gap_s)
 
     async def run() -> None:

@@ -80,6 +80,38 @@ class Service:
     device_types: frozenset[str]
     on_demand_2013: bool
     """True if the 2013 schedule has an on-demand category (N/A there: False)."""
+    future_dated_2013: bool
+    """True if the 2013 schedule prints a time for future dating (N/A there, or not a service of 2013: False)."""
+
+    @property
+    def of_2013(self) -> bool:
+        """True if the service stands in the 2013 schedule."""
+        return bool(self.roles_2013)
+
+    @property
+    def group(self) -> ServiceGroup:
+        """Group of service that it belongs to (GW-60 [107] and the glossary): enrolment services commission Devices and relate them to each
+        other; withdrawal, replacement and local commands are other enabling services, as is what does not involve the SM WAN; the
+        rest is core. Elective services stand in bilateral agreements, not in this schedule."""
+        if self.reference in ENROLMENT:
+            return ServiceGroup.ENROLMENT
+        if self.reference in WITHDRAWAL_OR_REPLACEMENT or not self.device_service:
+            return ServiceGroup.OTHER_ENABLING
+        return ServiceGroup.CORE
+
+
+class ServiceGroup(StrEnum):
+    """The groups of service of paragraph 107 that the schedule holds."""
+
+    ENROLMENT = "enrolment"
+    CORE = "core"
+    OTHER_ENABLING = "other enabling"
+
+
+ENROLMENT = frozenset({"8.1", "8.6", "8.7", "8.11", "12.2"})
+"""Commission, opt in, join, add to the device log, pre-notify (glossary: Enrolment Services; which numbers these are is our reading)."""
+WITHDRAWAL_OR_REPLACEMENT = frozenset({"8.3", "8.5", "8.8", "8.12"})
+"""Decommission, opt out, unjoin, restore the device log of a replaced hub [107]."""
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
@@ -108,6 +140,7 @@ def schedule() -> dict[str, Service]:
             float(row["future_dated_s"]) if row["future_dated_s"] else None,
             frozenset(row["device_types"].split()),
             row["on_demand_2013"] != "no",
+            row["future_dated_2013"] == "yes",
         )
         for row in _rows("services.csv")
     }

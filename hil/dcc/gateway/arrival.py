@@ -143,9 +143,11 @@ def structure(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     largest = LARGEST_COUNTER if service.device_service else (1 << 64) - 2
     if request.request_id.counter > largest:
         return refused("ck1-counter", counter=request.request_id.counter, largest=largest)
-    if text(request, "ExecutionDateTime") and not service.future_dated:
+    as_in_2013 = bool(context.profile.edition_2013) and service.of_2013
+    future_dated = service.future_dated_2013 if as_in_2013 else bool(service.future_dated)
+    if text(request, "ExecutionDateTime") and not future_dated:
         return refused("ck1-not-future-dated", variant=service.variant)
-    on_demand = service.on_demand_2013 if context.profile.edition_2013 else service.on_demand_s is not None
+    on_demand = service.on_demand_2013 if as_in_2013 else service.on_demand_s is not None
     if service.future_dated and not on_demand and not text(request, "ExecutionDateTime"):
         return refused("ck1-not-on-demand", variant=service.variant)
     return None

@@ -10,6 +10,7 @@ from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 from functools import cache
 from importlib import resources
+from math import lcm
 
 from hil.sec.charging.figures import figure
 from hil.sec.charging.money import ChargingError, pence, share_out
@@ -125,12 +126,16 @@ def _anniversary(day: date) -> date:
 def allocate_damages(
     amount_gbp: Decimal, faults_by_supplier: Mapping[str, int], installed_by_supplier: Mapping[str, int]
 ) -> dict[str, Decimal]:
-    """Damages to the suppliers by aggregate fault rate [350].
+    """Damages to the suppliers by each one's aggregate fault rate [350]: the share of its own installed hubs that failed, whatever the
+    order or type.
 
-    Reading (choice): the rate of all hubs together decides whether damages are due, and each supplier has the share of all faults
-    that its hubs had; a supplier without installed hubs has none.
+    Who had one fault in ten hubs gets ten times what one with a fault in a hundred gets. A supplier without installed hubs has no rate.
     """
     strangers = sorted(supplier for supplier, faults in faults_by_supplier.items() if faults and not installed_by_supplier.get(supplier))
     if strangers:
         raise ChargingError(f"read faults of {', '.join(strangers)}, expected them only of suppliers with installed hubs")
-    return share_out(pence(amount_gbp), faults_by_supplier) if amount_gbp else dict.fromkeys(faults_by_supplier, Decimal(0))
+    if not amount_gbp:
+        return dict.fromkeys(faults_by_supplier, Decimal(0))
+    common = lcm(*(installed_by_supplier[name] for name, faults in faults_by_supplier.items() if faults))
+    rates = {name: faults * (common // installed_by_supplier[name]) if faults else 0 for name, faults in faults_by_supplier.items()}
+    return share_out(pence(amount_gbp), rates)

@@ -96,3 +96,17 @@ def bad_debt(debtor: str, unpaid_gbp: Decimal, shares: Mapping[str, int]) -> tup
     others = {party: share for party, share in shares.items() if party != debtor}
     spread = share_out(pence(unpaid_gbp), others)
     return tuple(Line(party, ChargeAccount.SERVICES, f"bad debt of {debtor}", amount, "[369]") for party, amount in spread.items())
+
+
+def third_party_rights_missing(*, acceleration_called: bool, left_unpaid: bool, dcc_unable: bool) -> tuple[str, ...]:
+    """Parts still missing before a hub financier may pursue a supplier itself; none: it may [304].
+
+    ``acceleration_called``: a default has caused the accelerated repayment [300]; ``left_unpaid``: the DCC neither recovered the debt nor
+    socialised it; ``dcc_unable``: the DCC is unable or unwilling to pursue it, as somebody determined (Ofgem, [304] proposes).
+    """
+    parts = {
+        "an accelerated repayment called after a default [300]": acceleration_called,
+        "a debt that the DCC neither recovered nor socialised": left_unpaid,
+        "a determination that the DCC is unable or unwilling to pursue it": dcc_unable,
+    }
+    return tuple(part for part, there in parts.items() if not there)

@@ -16,6 +16,7 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cache
 from importlib import resources
+from itertools import chain
 
 from firmware_emu.errors import CommsHubError
 from hil.dcc.answers.alert_table import AlertTable
@@ -163,10 +164,12 @@ class Performance:
 
     def _clocked(self, number: int, month: Month) -> Iterator[Clocked]:
         match number:
-            case 1 | 2:
-                return self._responses(month, future=number == 2)
+            case 1:
+                return self._responses(month, future=False)
+            case 2:
+                return chain(self._responses(month, future=True), self._alerts(month, billing=True))
             case 3:
-                return self._alerts(month)
+                return self._alerts(month, billing=False)
             case _:
                 return self._resolutions(month, severe=number == 4)
 
@@ -181,11 +184,17 @@ class Performance:
             where = "no Response" if ended is None else f"hub {one.chf}" if one.chf else "the DCC itself"
             yield Clocked(f"service {one.variant} {service.name}", where, started + one.thinking + target, ended)
 
-    def _alerts(self, month: Month) -> Iterator[Clocked]:
+    def _alerts(self, month: Month, *, billing: bool) -> Iterator[Clocked]:
+        """Alerts with their 60 s; ``billing`` those that bring the billing data of service 6.8, which has 24 h from each billing date
+        (GW-77, table 5.1)."""
+        target = schedule()["6.8"].future_dated_s if billing else ALERT_S
+        assert target is not None
         for one in AlertTable(self._store).clocked(month.begins, month.ends - 1e-6):
+            if (one.code == BILLING_DATA) is not billing:
+                continue
             # An alert that waits for a user who is away was ready when it was taken.
             ended = one.delivered if one.delivered is not None else one.time
-            yield Clocked(f"alert {one.code}", f"from {one.device}", one.clock_start + ALERT_S, ended)
+            yield Clocked(f"alert {one.code}", f"from {one.device}", one.clock_start + target, ended)
 
     def _resolutions(self, month: Month, *, severe: bool) -> Iterator[Clocked]:
         for one in self._incidents.incidents():
@@ -226,4 +235,6 @@ class Performance:
 
 
 ALERT_S = 60.0
+BILLING_DATA = "8F0A"
+"""Billing Data Log Updated (event table): its alert carries the entry."""
 """Target Response Time of alerts [129]."""

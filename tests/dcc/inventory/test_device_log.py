@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.gbcs.alert_contents import WhitelistBackup
@@ -11,6 +15,7 @@ from firmware_emu.gbcs.dlms import AccessOutcome, AccessRequest, AccessResponse,
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.use_cases import UseCase, decode_payload
 from firmware_emu.ids import Eui64
+from hil.commands.dcc.stored import device_log
 from hil.dcc.base.results import Verdict
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy
@@ -22,8 +27,8 @@ KEY, OTHER_KEY = bytes(16), bytes(range(16))
 NEW_CHF = Eui64.parse("00db1234567890f2")
 
 
-def desk() -> tuple[Inventory, DeviceLogCopy]:
-    store = DccStore(None)
+def desk(path: Path | None = None) -> tuple[Inventory, DeviceLogCopy]:
+    store = DccStore(path)
     inventory = Inventory(store, lambda: 0.0)
     for eui, kind in ((CHF, DeviceType.CHF), (ESME, DeviceType.ESME), (GSME, DeviceType.GSME), (GPF, DeviceType.GPF)):
         inventory.certify(kind, "AB01", "M", "01")
@@ -84,6 +89,26 @@ def test_the_copy_holds_identifiers_and_hashes_alone() -> None:
     assert copy is not None
     assert copy.backup == WhitelistBackup(bytes(12), bytes(8), ((ESME, KEY),))
     assert logs.copy(GPF) is None
+
+
+@pytest.mark.requirement("INV-23")
+@pytest.mark.requirement("INV-30")
+def test_the_command_shows_the_copy_by_its_devices_alone_and_each_difference_with_its_explanation(tmp_path: Path) -> None:
+    path = tmp_path / "dcc.sqlite"
+    inventory, logs = desk(path)
+    keep(logs, {ESME: KEY})
+    inventory.associate(ESME, "chf", CHF)
+    words = [str(CHF), "--store", str(path), "--json"]
+    same = CliRunner().invoke(device_log, words, catch_exceptions=False)
+    told = json.loads(same.output)
+    assert (same.exit_code, told["differences"]) == (0, [])
+    assert [(one["source"], one["devices"]) for one in told["versions"]] == [("CS14", str(ESME))]
+    inventory.associate(GSME, "chf", CHF)
+    inventory.associate(GPF, "chf", CHF)
+    other = CliRunner().invoke(device_log, words, catch_exceptions=False)
+    found = json.loads(other.output)["differences"]
+    assert (other.exit_code, [(one["device"], one["kind"]) for one in found]) == (1, [(str(GSME), "missing in log")])
+    assert str(GSME) in found[0]["explanation"]
 
 
 class Lists:

@@ -17,7 +17,7 @@ from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
 from hil.dcc.registration.counts import SOURCES, NonDomestic
 from hil.dcc.registration.files import Fuel, RegistrationFile, Row
-from hil.dcc.registration.incidents import FeedIncidentKind, handling
+from hil.dcc.registration.incidents import FeedIncidentKind, RegistrationIncidentError, handling
 from hil.dcc.registration.register import Registration
 from hil.dcc.registration.settings import feed_settings
 from tests.dcc.far_end import MPAN, NETWORK, SUPPLIER
@@ -66,6 +66,32 @@ def test_refreshes_incidents_disputes_and_settings_are_listed(store_path: Path) 
     assert said(store_path, "disputes") == []
     result = CliRunner().invoke(registration, ["settings", "--json"])
     assert {one["setting"]: one["value"] for one in json.loads(result.output)}["refresh_days"] == "2"
+
+
+@pytest.mark.requirement("REG-06")
+@pytest.mark.parametrize("kind", list(FeedIncidentKind))
+def test_an_incident_of_each_kind_is_raised_after_its_steps_and_resolved(store_path: Path, kind: FeedIncidentKind) -> None:
+    steps = [word for step in handling()[kind].steps for word in ("--step", step)]
+    words = ("incidents", "--open", str(RDP), "gas", kind.value, "file 7")
+    refused = CliRunner().invoke(registration, [*words, *steps[:-2], "--store", str(store_path)])
+    assert isinstance(refused.exception, RegistrationIncidentError)
+    assert f"still to do: {steps[-1]}" in str(refused.exception)
+    assert [(one["kind"], one["state"]) for one in said(store_path, *words, *steps)] == [(kind.value, "open")]
+    assert [(one["state"], one["resolution"]) for one in said(store_path, "incidents", "--resolve", "1", "it came")] == [
+        ("resolved", "it came")
+    ]
+
+
+@pytest.mark.requirement("REG-07")
+def test_what_comes_again_is_resolved_with_what_prevents_the_next(store_path: Path) -> None:
+    steps = [word for step in handling()[FeedIncidentKind.MALFORMED].steps for word in ("--step", step)]
+    for _ in range(feed_settings().recurrence):
+        said(store_path, "incidents", "--open", str(RDP), "gas", "malformed", "sequence 3", *steps)
+    again = ["incidents", "--resolve", str(feed_settings().recurrence), "sent again"]
+    refused = CliRunner().invoke(registration, [*again, "--store", str(store_path)])
+    assert "say what prevents it [87]" in str(refused.exception)
+    resolved = said(store_path, *again, "--prevention", "files are checked before they are sent")
+    assert [one["state"] for one in resolved] == ["open"] * (feed_settings().recurrence - 1) + ["resolved"]
 
 
 @pytest.mark.requirement("REG-02")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
+from signxml.exceptions import InvalidDigest
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
@@ -20,6 +22,7 @@ from hil.dcc.duis import write_request
 from hil.dcc.duis.document import load_schema
 from hil.dcc.duis.request import CANCELLATION, CommandVariant
 from hil.dcc.duis.simplified import simplified
+from hil.dcc.service.response import Signer
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import alert_of
 from tests.dcc.service.duis_client import SR, Client, texts
@@ -145,6 +148,25 @@ async def test_a_request_in_json_is_answered_in_json(client: Client) -> None:
     assert ESME.duis in [one["DeviceID"] for one in devices]
     wrong = await client.post(b"{}", "serviceD", "application/json")
     assert (wrong.status_code, "header" in wrong.text) == (400, True)
+
+
+@pytest.mark.requirement("GW-79")
+async def test_acknowledgement_response_and_alert_are_signed_xml_of_the_schema(client: Client, duis: Path) -> None:
+    acknowledgement = await client.say(client.request("4.1.1", ESME))
+    client.far_end.home.say(alert_of(client.far_end, ESME, SUPPLIER))
+    await client.far_end.clock.sleep(5)
+    documents = [acknowledgement, *map(etree.fromstring, client.taken)]
+    certificate = Signer.of(client.far_end.keystore, client.far_end.dcc.eui).certificate
+    expected = SignatureConfiguration(location="./", verification_time=certificate.not_valid_before_utc)
+    codes = [texts(one).get("AlertCode") or texts(one)["ResponseCode"] for one in documents]
+    assert sorted(codes) == ["8F3F", "I0", "I99"]
+    for one in documents:
+        assert load_schema(duis / "xsd" / "DUIS.xsd").validate(one)
+        XMLVerifier().verify(etree.tostring(one), x509_cert=certificate, expect_config=expected)
+        changed = etree.tostring(one).replace(b"ResponseDateTime>2", b"ResponseDateTime>3", 1)
+        assert changed != etree.tostring(one)
+        with pytest.raises(InvalidDigest):
+            XMLVerifier().verify(changed, x509_cert=certificate, expect_config=expected)
 
 
 async def test_device_alerts_are_pushed(client: Client, duis: Path) -> None:

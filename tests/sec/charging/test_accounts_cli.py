@@ -57,14 +57,42 @@ annual_gbp = "12345.00"
 [gain]
 allowed_gbp = "100"
 actual_gbp = "80"
-provider_share = "0.25"
+[gain.retained]
+DCC = "0.1"
+DSP = "0.1"
+"CSP North" = "0.05"
+[period]
+begins = 2015-04-01
+ends = 2016-04-01
+[[set_up]]
+provider = "DSP"
+amount_gbp = "700"
+accepted = 2015-09-01
+milestone_achieved = 2015-10-01
+[[set_up]]
+provider = "DSP"
+amount_gbp = "40"
+accepted = 2015-09-01
+[[set_up]]
+provider = "CSP North"
+amount_gbp = "300"
+accepted = 2016-02-01
+milestone_achieved = 2016-04-01
+[emergency]
+shortfall_gbp = "90"
+[emergency.charges_gbp]
+A = "200"
+B = "100"
+[persistent_failure]
+at_risk_gbp = "55.50"
+carried_out = ["remedial plan", "step-in"]
 [[milestone]]
 name = "first"
 at_risk_gbp = "900"
 days_late = 45
 full_after_days = 90
 recoverable = "0.6"
-final_met = true
+recovered = true
 [[milestone]]
 name = "second"
 at_risk_gbp = "900"
@@ -199,17 +227,58 @@ def test_the_bonus_pool_and_the_collaborative_fund_are_one_per_cent(tmp_path: Pa
 @pytest.mark.requirement("COM-07")
 def test_a_milestone_credit_slides_to_the_full_amount_part_comes_back_and_the_margin_is_all_that_is_at_risk(tmp_path: Path) -> None:
     found = amounts(said(tmp_path, YEAR, "year"))
-    assert (found["credit for first"], found["recovered of first"]) == ("450.00", "270.00")
-    assert (found["credit for second"], found["recovered of second"]) == ("900.00", "0.00")
+    on_the_dcc = {name.rpartition(" ")[2]: amount for name, amount in found.items() if name.startswith("credit on the DCC's charges for")}
+    assert on_the_dcc == {"first": "450.00", "second": "900.00"}
+    assert (found["recovered of first"], found["recovered of second"]) == ("270.00", "0.00")
     assert found["credits together"] == "600"  # 180 and 900, but the margin is 600
 
 
 @pytest.mark.requirement("COM-09")
-def test_a_saving_is_shared_and_a_loss_is_not(tmp_path: Path) -> None:
+def test_a_saving_is_shared_by_dcc_dsp_and_csps_the_rest_is_the_users_and_a_loss_is_nobodys(tmp_path: Path) -> None:
     found = amounts(said(tmp_path, YEAR, "year"))
-    assert (found["gain of provider"], found["gain of users"]) == ("5.00", "15.00")
+    gains = {name.removeprefix("gain of "): amount for name, amount in found.items() if name.startswith("gain of ")}
+    assert gains == {"DCC": "2.00", "DSP": "2.00", "CSP North": "1.00", "users": "15.00"}
     loss = amounts(said(tmp_path, YEAR.replace('actual_gbp = "80"', 'actual_gbp = "120"'), "year"))
-    assert (loss["gain of provider"], loss["gain of users"]) == ("0.00", "0.00")
+    assert {amount for name, amount in loss.items() if name.startswith("gain of ")} == {"0"}
+    with pytest.raises(ChargingError, match=r"expected one of the CSP too \[386\]"):
+        said(tmp_path, YEAR.replace('"CSP North" = "0.05"', ""), "year")
+    with pytest.raises(ChargingError, match="something left for users"):
+        said(tmp_path, YEAR.replace('DSP = "0.1"', 'DSP = "0.9"'), "year")
+
+
+@pytest.mark.requirement("COM-11")
+def test_set_up_costs_wait_for_joint_acceptance_and_their_milestone(tmp_path: Path) -> None:
+    found = amounts(said(tmp_path, YEAR, "year"))
+    assert (found["set-up costs of DSP"], found["set-up costs of DSP still deferred"]) == ("700", "40")
+    assert (found["set-up costs of CSP North"], found["set-up costs of CSP North still deferred"]) == ("0", "300")
+    next_year = YEAR.replace("2015-04-01", "2016-04-01", 1).replace("ends = 2016-04-01", "ends = 2017-04-01")
+    later = amounts(said(tmp_path, next_year, "year"))
+    assert (later["set-up costs of DSP"], later["set-up costs of CSP North"]) == ("0", "300")
+
+
+@pytest.mark.requirement("COM-12")
+def test_emergency_funding_comes_from_the_users_by_their_charges(tmp_path: Path) -> None:
+    found = amounts(said(tmp_path, YEAR, "year"))
+    assert (found["emergency funding by A"], found["emergency funding by B"]) == ("60.00", "30.00")
+
+
+@pytest.mark.requirement("COM-13")
+def test_the_dcc_has_relief_from_persistent_failure_only_with_all_three_obligations_carried_out(tmp_path: Path) -> None:
+    found = amounts(said(tmp_path, YEAR, "year"))
+    assert found["credit for persistent service failure (not yet: enhanced scrutiny)"] == "55.50"
+    all_three = YEAR.replace('"remedial plan", "step-in"', '"remedial plan", "enhanced scrutiny", "step-in"')
+    assert amounts(said(tmp_path, all_three, "year"))["credit for persistent service failure (relief)"] == "0.00"
+    with pytest.raises(ChargingError, match="read 'a letter', expected one of remedial plan"):
+        said(tmp_path, YEAR.replace('"step-in"', '"a letter"'), "year")
+
+
+@pytest.mark.requirement("CHG-33")
+@pytest.mark.parametrize("left_out", ["", "--acceleration-called", "--left-unpaid", "--dcc-unable"])
+def test_a_financier_pursues_a_supplier_only_with_all_three_parts_there(left_out: str) -> None:
+    words = [one for one in ("--acceleration-called", "--left-unpaid", "--dcc-unable") if one != left_out]
+    result = CliRunner().invoke(charges, ["third-party", *words, "--json"])
+    (row,) = json.loads(result.output)
+    assert (result.exit_code, row["may be exercised"], len(row["missing"])) == ((1, False, 1) if left_out else (0, True, 0))
 
 
 @pytest.mark.requirement("CHG-10")
@@ -263,11 +332,11 @@ def test_a_hub_is_its_receivers_until_it_is_installed_then_everybodys_until_it_i
 @pytest.mark.requirement("CHG-02")
 @pytest.mark.requirement("CHG-03")
 @pytest.mark.requirement("CHG-04")
-def test_damages_are_due_above_the_thresholds_and_go_to_suppliers_by_their_faults(tmp_path: Path) -> None:
+def test_damages_are_due_above_the_thresholds_and_go_to_suppliers_by_their_fault_rates(tmp_path: Path) -> None:
     several = "".join(fault(f"hub {number}", "AABBB"[number], "hub failed in use") for number in range(5))
     found = amounts(said(tmp_path, FAULTS + several, "damages"))
     assert found["type faults: 5"] == "150"  # 0.5 % of 400 hubs are 2
-    assert (found["share of A"], found["share of B"]) == ("60.00", "90.00")
+    assert (found["share of A"], found["share of B"]) == ("100.00", "50.00")
     assert found["batch faults of spring: 5"] == "150"  # 10 % of 20 hubs are 2
     late = "".join(fault(f"hub {number}", "A", "hub failed in use", failed="2027-03-01") for number in range(5))
     assert amounts(said(tmp_path, FAULTS + late, "damages"))["batch faults of spring: 0"] == "0"
@@ -276,9 +345,16 @@ def test_damages_are_due_above_the_thresholds_and_go_to_suppliers_by_their_fault
 @pytest.mark.requirement("CHG-14")
 @pytest.mark.requirement("CHG-20")
 def test_the_dcc_replaces_free_of_charge_what_its_own_causes_broke_and_a_user_pays_for_its_own(tmp_path: Path) -> None:
-    both = fault("mine", "A", "hub failed in use") + fault("theirs", "A", "lost or stolen")
-    found = amounts(said(tmp_path, FAULTS + both, "damages"))
-    assert (found["replacement of mine"], found["replacement of theirs"]) == ("0", "40.00")
+    own = ("hub failed in use", "SM WAN coverage to be improved", "single mode hub without mesh reach")
+    users = (
+        "physically damaged after delivery by supplier or customer",
+        "support materials not complied with",
+        "no fault found",
+        "lost or stolen",
+    )
+    each = "".join(fault(cause, "A", cause) for cause in (*own, *users))
+    found = amounts(said(tmp_path, FAULTS + each, "damages"))
+    assert {cause: found[f"replacement of {cause}"] for cause in (*own, *users)} == dict.fromkeys(own, "0") | dict.fromkeys(users, "40.00")
     with pytest.raises(ChargingError, match="read the cause 'age'"):
         said(tmp_path, FAULTS + fault("mine", "A", "age"), "damages")
 

@@ -73,8 +73,9 @@ def test_ten_per_cent_of_one_order_failing_within_a_year_is_a_batch_fault() -> N
 
 
 @pytest.mark.requirement("CHG-03")
-def test_damages_go_to_suppliers_by_their_share_of_all_faults() -> None:
+def test_damages_go_to_suppliers_by_their_fault_rates() -> None:
     assert allocate_damages(D(100), {"A": 1, "B": 2}, {"A": 10, "B": 10}) == {"A": D("33.33"), "B": D("66.67")}
+    assert allocate_damages(D(110), {"A": 1, "B": 1, "C": 0}, {"A": 10, "B": 100, "C": 7}) == {"A": D(100), "B": D(10), "C": D(0)}
     assert allocate_damages(D(0), {"A": 1}, {"A": 10}) == {"A": 0}
     with pytest.raises(ChargingError, match="faults of C"):
         allocate_damages(D(100), {"C": 1}, {"A": 10})
@@ -101,7 +102,7 @@ def test_a_single_mode_hub_replaced_for_mesh_reach_is_a_dcc_service_fault_under_
 @pytest.mark.requirement("CHG-20")
 def test_a_dcc_service_fault_is_replaced_free_of_charge() -> None:
     assert replacement_charge_gbp("hub failed in use", D("40.25")) == 0
-    assert replacement_charge_gbp("damaged by installation", D("40.25")) == D("40.25")
+    assert replacement_charge_gbp("support materials not complied with", D("40.25")) == D("40.25")
     settled = settle_removal("DCC service fault", D(100), "A")
     assert settled.rule.replacement_free
     assert settled.charges == {}

@@ -142,6 +142,7 @@ def test_part_of_an_interim_credit_is_recovered_and_the_implementation_margin_is
 
 
 @pytest.mark.requirement("COM-09")
-def test_a_saving_is_shared_between_provider_and_users_and_a_loss_is_not() -> None:
-    assert gain_shares_gbp(D(100), D(80), D("0.25")) == {"provider": D("5.00"), "users": D("15.00")}
-    assert gain_shares_gbp(D(80), D(100), D("0.25")) == {"provider": D("0.00"), "users": D("0.00")}
+def test_a_saving_is_shared_by_every_party_and_a_loss_is_not() -> None:
+    retained = {"DCC": D("0.1"), "DSP": D("0.1"), "CSP": D("0.05")}
+    assert gain_shares_gbp(D(100), D(80), retained) == {"DCC": D("2.00"), "DSP": D("2.00"), "CSP": D("1.00"), "users": D("15.00")}
+    assert set(gain_shares_gbp(D(80), D(100), retained).values()) == {D(0)}

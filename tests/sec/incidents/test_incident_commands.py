@@ -186,3 +186,51 @@ def test_a_major_incident_has_two_managers_and_a_report_with_every_field_in_two_
         desk.said("major", number, "--report", str(report))
     report.write_text(json.dumps(fields))
     assert desk.said("major", number, "--report", str(report))[0]["reported"] == "2026-01-08 12:00:00"
+
+
+@pytest.mark.requirement("SEC-03")
+def test_a_security_incident_is_kept_apart_from_users_and_a_major_one_is_reported(desk: Desk, tmp_path: Path) -> None:
+    words = ("raise", "forged responses", "--area", "data services", "--category", "1", "--device", str(CHF), "--security")
+    number = str(desk.said(*words)[0]["number"])
+    assert [desk.said("list", user=user) for user in (SUPPLIER, GAS, NETWORK, OTHER)] == [[], [], [], []]
+    assert [one["number"] for one in desk.said("list")] == [int(number)]
+    desk.said("major", number, "--managers", "B. Smith", "C. Lee")
+    assert desk.entries(int(number), "notice") == []
+    desk.step(int(number), "resolve")
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps(dict.fromkeys(incident_rules().major_report, "said")))
+    assert desk.said("major", number, "--report", str(report))[0]["reported"]
+    refused = CliRunner().invoke(commands.incidents, [*words, "--as", str(SUPPLIER), "--store", str(desk.path)])
+    assert (refused.exit_code, "leave --as out" in refused.output) == (2, True)
+
+
+@pytest.mark.requirement("IM-19")
+def test_the_indicators_of_a_month_say_by_category_what_was_raised_resolved_in_time_and_is_overdue(desk: Desk) -> None:
+    quick, slow, left = (desk.reported("smart meter")["number"] for _ in range(3))
+    desk.now += 10 * HOUR
+    desk.step(quick, "resolve", SUPPLIER)
+    desk.now += 70 * HOUR
+    desk.step(slow, "resolve", SUPPLIER)
+    rows = {row["category"]: row for row in desk.said("indicators", "2026-01")}
+    assert set(rows) == set(incident_rules().target_s)
+    told = [rows[3][name] for name in ("target h", "raised", "resolved", "in target", "overdue", "mean h")]
+    assert told == ["72", 3, 2, "50.0 %", 1, "45.0"]
+    assert [rows[1][name] for name in ("raised", "in target", "mean h")] == [0, "-", "-"]
+    assert [row["raised"] for row in desk.said("indicators", "2025-12")] == [0] * 5
+    desk.step(left, "resolve", SUPPLIER)
+    assert next(row for row in desk.said("indicators", "2026-01") if row["category"] == 3)["overdue"] == 0
+
+
+@pytest.mark.requirement("PC-08")
+def test_trouble_with_parse_and_correlate_is_an_incident_that_the_dcc_owns(desk: Desk) -> None:
+    words = ("raise", "correlate refuses a good pre-command", "--area", "parse and correlate")
+    incident = desk.said("show", str(desk.said(*words, user=SUPPLIER)[0]["number"]))
+    assert (incident["owner"], incident["state"], incident["by"]) == ("DCC", "allocated", str(SUPPLIER))
+    assert "[165]" in incident["rule"]
+    desk.step(incident["number"], "resolve")
+    assert desk.step(incident["number"], "close")["state"] == "closed"
+    assert [one["text"].partition(":")[0] for one in desk.entries(incident["number"], "notice") if one["to"] == str(SUPPLIER)] == [
+        "allocated to the DCC",
+        "resolved",
+        "closed",
+    ]

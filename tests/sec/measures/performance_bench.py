@@ -48,14 +48,14 @@ class Desk:
             **facts,  # type: ignore[arg-type]
         )
 
-    def alert(self, took_s: float | None, state: str = "delivered") -> None:
+    def alert(self, took_s: float | None, state: str = "delivered", code: str = "8F35") -> None:
         self.count += 1
         at = MARCH.begins + 60
         self.store.insert(
             "alerts",
             time=at + (took_s or 5),
             kind="device",
-            code="8F35",
+            code=code,
             device=str(ESME),
             party=str(SUPPLIER),
             state=state,

@@ -64,6 +64,16 @@ def test_alerts_count_within_sixty_seconds(desk: CommandDesk) -> None:
     assert (row["within"], row["counted"], row["target"], row["minimum"]) == (1, 2, "99", "96")
 
 
+@pytest.mark.requirement("GW-77")
+def test_billing_data_of_a_billing_date_have_a_day_and_other_alerts_a_minute(desk: CommandDesk) -> None:
+    for took in (61.0, 86400.0, 86401.0):
+        desk.alert(took, code="8F0A")
+    desk.alert(60.0)
+    future, alerts = desk.measured(2), desk.measured(3)
+    assert (future["within"], future["counted"]) == (2, 3)
+    assert (alerts["within"], alerts["counted"]) == (1, 1)
+
+
 @pytest.mark.requirement("PM-04")
 @pytest.mark.requirement("IM-14")
 def test_severe_incidents_count_by_their_target_resolution_time(desk: CommandDesk) -> None:

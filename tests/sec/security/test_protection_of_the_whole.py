@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import hil.sec.security.primitives as module
@@ -17,6 +19,7 @@ from firmware_emu.errors import CommsHubError, KeystoreError, ProtectionError
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.wan.tls import files_of
+from hil.commands.dcc.security import security
 from hil.dcc.base.results import Verdict
 from hil.dcc.duis import read_request, verify_request, write_request
 from hil.dcc.parties.cos_party import CosParty
@@ -41,6 +44,24 @@ def test_every_algorithm_and_generator_in_use_is_listed_with_its_limb_and_nothin
     assert {"hil/dcc/duis/document.py", "firmware_emu/crypto/primitives.py"} <= set(gateway)
     assert {listed[name].scope for names in gateway.values() for name in names} == {"gateway"}
     assert all(one.limb.startswith(("Suite B", "NIST CAVP")) for one in primitives() if one.scope == "gateway")
+
+
+@pytest.mark.requirement("SEC-13")
+def test_the_command_lists_every_algorithm_of_the_gateway_with_its_limb_and_fails_where_one_has_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    primitives.cache_clear()
+    told = CliRunner().invoke(security, ["algorithms", "--json"], catch_exceptions=False)
+    rows = json.loads(told.output)
+    assert {row["limb"].startswith(("Suite B", "NIST CAVP")) for row in rows if row["scope"] == "gateway"} == {True}
+    table = tmp_path / "primitives.toml"
+    table.write_text('[[primitive]]\nname = "RC4"\nimports = ["ARC4"]\nscope = "gateway"\nlimb = "everyone uses it"\n')
+    primitives.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(module.resources, "files", lambda package: tmp_path)
+        refused = CliRunner().invoke(security, ["algorithms"])
+    primitives.cache_clear()
+    assert "RC4 meets no limb" in str(refused.exception)
 
 
 @pytest.mark.requirement("SEC-13")

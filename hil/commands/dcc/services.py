@@ -1,0 +1,51 @@
+"""``chub dcc services``: the schedule of services in either edition."""
+
+from __future__ import annotations
+
+import click
+
+from hil.commands.dcc.options import json_option, show
+from hil.dcc.base.services import Service, ServiceGroup, UserRole, schedule
+
+__all__ = ["services"]
+
+EDITIONS = ("DUIS 5.4", "2013")
+
+
+@click.command("services")
+@click.option("--edition", type=click.Choice(EDITIONS), default=EDITIONS[0], show_default=True, help="The schedule to show.")
+@click.option("--group", type=click.Choice([one.value for one in ServiceGroup]), help="Only services of this group [107].")
+@click.option("--role", help="Only what this user role may send: IS, or EIS as in 2013.")
+@json_option
+def services(edition: str, group: str | None, role: str | None, as_json: bool) -> None:
+    """List the services: who may send each, on demand, future dated, its group [107, 111, 112].
+
+    Elective services are agreed between a user and the DCC: the schedule has none of them.
+    """
+    in_2013 = edition == "2013"
+    try:
+        wanted = None if role is None else UserRole.parse(role)
+    except ValueError:
+        raise click.BadParameter(f"read {role!r}, expected one of {', '.join(UserRole)}", param_hint="--role") from None
+    found = [
+        one
+        for one in schedule().values()
+        if (one.of_2013 or not in_2013)
+        and (group is None or one.group.value == group)
+        and (wanted is None or wanted in (one.roles_2013 if in_2013 else one.roles))
+    ]
+    show([_row(one, in_2013) for one in found], f"Services, {edition}", as_json)
+
+
+def _row(one: Service, in_2013: bool) -> dict[str, object]:
+    roles = sorted(role.old_name for role in one.roles_2013) if in_2013 else sorted(one.roles)
+    return {
+        "variant": one.variant,
+        "name": one.name,
+        "group": one.group.value,
+        "critical": one.critical,
+        "on demand": one.on_demand_2013 if in_2013 else one.on_demand_s is not None,
+        "future dated": one.future_dated_2013 if in_2013 else bool(one.future_dated),
+        "scheduled": one.schedulable,
+        "roles": " ".join(roles),
+    }
