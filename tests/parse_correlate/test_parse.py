@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hil.commands.dcc.dcc import dcc
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis.document import load_schema
 from hil.parse_correlate import DecodeError, KeyFolder, MmcError, ParseCorrelateError, Parsed, gaps, parse, to_mmc
+from hil.parse_correlate.command import main
 from hil.parse_correlate.message.asn1 import Asn1Alert, Asn1Response
 from hil.parse_correlate.parse.mmc.tree import NAMESPACE
 
@@ -176,4 +178,29 @@ def test_a_user_who_asks_for_it_gets_an_incident_where_a_pre_command_differs(rtd
     listed = json.loads(CliRunner().invoke(dcc, ["incidents", "list", "--store", str(path), "--json"]).output)
     assert [(one["area"], "differs from the request: originator counter" in one["summary"]) for one in listed] == [
         ("parse and correlate", True)
+    ]
+
+
+@pytest.mark.requirement("PC-02")
+def test_correlate_tells_a_wrong_pre_command_with_every_module_of_the_dcc_taken_away(
+    rtds: Path, duis: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("hil.dcc", "firmware_emu", "ichis"))]:
+        monkeypatch.setitem(sys.modules, name, None)  # whoever imports it now fails
+    request = str(duis / "templates" / "ECS44_7.3_SUCCESS_REQUEST_DUIS.XML")
+    good, other = (str(next(rtds.rglob(f"ECS44_7.3_{kind}_PRECOMMAND_GBCS.HEX"))) for kind in ("SUCCESS", "ERROR"))
+    device = ("--device", "00db1234567890a0=ESME")
+    assert [main(["correlate", request, one, *device]) for one in (good, other)] == [0, 1]
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "match"
+    assert told[1].startswith("differs: ")
+
+
+@pytest.mark.requirement("PC-04")
+def test_the_mapping_catalogue_gives_a_response_its_place_in_xml(rtds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    response = next(rtds.rglob("ECS17b_4.1.1_SINGLE_SUCCESS_RESPONSE_GBCS.HEX"))
+    assert main(["parse", str(response), "--keys", str(rtds / "keys"), "--mmc"]) == 0
+    document = etree.fromstring(capsys.readouterr().out.encode())
+    assert [etree.QName(one).localname for one in document.iter() if etree.QName(one).localname.endswith("Rsp")] == [
+        "ReadInstantaneousImportRegistersRsp"
     ]

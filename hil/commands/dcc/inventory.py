@@ -18,6 +18,7 @@ from hil.commands.dcc.stored import connections, device_log, firmware, owed_resp
 from hil.dcc.answers.alert_table import AlertRecord, AlertTable
 from hil.dcc.inventory.inventory import AuditLine, Device, Inventory
 from hil.dcc.inventory.rules import rules
+from hil.dcc.inventory.systems import STANDARD_DUTIES, CheckList
 
 __all__ = [
     "alerts",
@@ -51,6 +52,7 @@ __all__ = [
 @click.option("--associated", is_flag=True, help="With DEVICE: what is within three steps of association too, as 8.2 answers.")
 @click.option("--why-not", is_flag=True, help="With DEVICE: every reason why it would not be commissioned now [187].")
 @click.option("--exceptions", is_flag=True, help="Records that a supplier reviews: Type 1 Devices in service without a meter [181].")
+@click.option("--open", "open_duties", is_flag=True, help="Duties after installation that are still open, of each meter.")
 @click.option("--statuses", is_flag=True, help="The statuses that a Device may have, and the moves between them.")
 @json_option
 def inventory(
@@ -64,11 +66,12 @@ def inventory(
     associated: bool,
     why_not: bool,
     exceptions: bool,
+    open_duties: bool,
     statuses: bool,
     as_json: bool,
 ) -> None:
-    """Show the Devices the DCC knows, or one DEVICE, or what a lookup finds, or every change of them; exit code 1 with --why-not and
-    --exceptions where there is something to tell."""
+    """Show the Devices the DCC knows, or one DEVICE, or what a lookup finds, or every change of them; exit code 1 with --why-not,
+    --exceptions and --open where there is something to tell."""
     if (associated or why_not) and device is None:
         raise click.UsageError(f"--{'associated' if associated else 'why-not'} is about one DEVICE: name it")
     if premises is not None and postcode is None:
@@ -92,6 +95,11 @@ def inventory(
             told = listed.commission_refusals(device) if why_not and device is not None else listed.exceptions()
             click.echo(json.dumps(list(map(str, told)), indent=2) if as_json else "\n".join(map(str, told)) or "nothing")
             if told:
+                raise SystemExit(1)
+        elif open_duties:
+            left = CheckList(listed, dict(STANDARD_DUTIES)).all_open()
+            show([{"meter": str(eui), "open": list(duties)} for eui, duties in left.items()], "Open after installation", as_json)
+            if left:
                 raise SystemExit(1)
         elif associated or any((mpxn, postcode, uprn)):
             found = listed.look_up(device=device, mpxn=mpxn, postcode=postcode, premises=premises, uprn=uprn)

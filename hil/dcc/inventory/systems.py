@@ -6,12 +6,12 @@ bench's own to say, as a list of named conditions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
-from hil.dcc.inventory.inventory import METERS, TYPE_1, Device, Inventory
+from hil.dcc.inventory.inventory import COMMISSIONED, METERS, TYPE_1, Device, Inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,14 @@ def system_of(inventory: Inventory, meter: Eui64) -> MeteringSystem:
     near = [one for one in map(inventory.device, inventory.neighbours(meter)) if one is not None]
     gpf = next((one for one in near if one.type is DeviceType.GPF), None) if device.type is DeviceType.GSME else None
     return MeteringSystem(device, None if hub is None else inventory.device(hub), gpf, tuple(one for one in near if one.type in TYPE_1))
+
+
+STANDARD_DUTIES: Mapping[str, Callable[[Device], bool]] = {
+    "its MPxN is recorded": lambda device: device.type not in METERS or bool(device.mpxns),
+    "its premises are recorded": lambda device: device.type not in METERS or device.postcode is not None,
+    "it is Commissioned": lambda device: device.status == COMMISSIONED,
+}
+"""Duties that a command looks at. Which the legal text has is not in the consultation: these are the bench's own."""
 
 
 @dataclass

@@ -192,3 +192,33 @@ def test_what_is_asked_by_halves_is_a_usage_error(home: Home, words: list[str], 
     result = CliRunner().invoke(command, [*words, "--store", str(home.path)])
     assert result.exit_code == 2
     assert says in result.output
+
+
+@pytest.mark.requirement("INV-35")
+def test_what_is_open_after_installation_is_listed_meter_by_meter(home: Home) -> None:
+    home.connect()
+    left = {row["meter"]: row["open"] for row in home.told("--open", code=1)}
+    assert left[str(ESME)] == ["its MPxN is recorded", "its premises are recorded", "it is Commissioned"]
+    for number, eui in enumerate((ESME, GSME, OTHER_ESME)):
+        home.describe(eui, import_mpxn=f"131234567811{number}", postcode="M22 0RR")
+    home.move(ESME, "commissioned", reason="test")
+    assert {row["meter"]: row["open"] for row in home.told("--open", code=1)} == {
+        str(eui): ["it is Commissioned"] for eui in (GSME, OTHER_ESME)
+    }
+
+
+@pytest.mark.requirement("INV-10")
+def test_a_meter_takes_the_place_of_another_after_that_one_is_decommissioned(home: Home) -> None:
+    home.connect()
+    home.associate(OTHER_ESME, "chf", CHF)
+    home.move(OTHER_ESME, "joined", reason="test")
+    for eui in (ESME, OTHER_ESME):
+        home.describe(eui, import_mpxn="1312345678111")
+    home.move(ESME, "commissioned", reason="test")
+    assert home.why_not(OTHER_ESME) == ["(d)"]
+    home.move(ESME, "decommissioned", reason="replaced")
+    assert home.told(str(OTHER_ESME), "--why-not") == []
+    home.move(OTHER_ESME, "commissioned", reason="test")
+    statuses = {row["eui"]: row["status"] for row in home.told()}
+    assert (statuses[str(ESME)], statuses[str(OTHER_ESME)]) == ("Decommissioned", "Commissioned")
+    assert [row["reason"] for row in home.told(str(ESME), "--audit")][-1] == "replaced"

@@ -52,6 +52,7 @@ async def test_the_cos_partys_key_is_in_no_other_keystore_of_the_dcc(far_end: Fa
     assert not cos._keystore.has_private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE)
 
 
+@pytest.mark.requirement("COS-01")
 @pytest.mark.requirement("COS-02")
 @pytest.mark.requirement("COS-05")
 @pytest.mark.requirement("COS-06")
@@ -101,6 +102,18 @@ async def test_a_supplier_to_be_takes_the_meter_over_on_its_day_and_both_are_tol
     assert [delivery.code for delivery in far_end.second.inbox if delivery.kind == "j"] == ["N42"]
     assert (await send(far_end, "7.3", user=far_end.second)).verdict is Verdict.SUCCESS
     assert (await send(far_end, "7.4")).response_code == "E4", "the losing supplier is no party of the meter any more"
+
+
+@pytest.mark.requirement("SEC-05")
+async def test_a_dcc_without_its_cos_party_changes_no_supplier(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
+    far_end.dcc.register_supply(MPAN, UserRole.IS, SECOND, far_end.clock.now())
+    processing = far_end.dcc.processing
+    far_end.dcc.processing = replace(processing, journey=replace(processing.journey, cos=None))
+    outcome = await send(far_end, "6.23", ESME, change_to(keystore, SECOND), user=far_end.second)
+    assert outcome.refusal is not None
+    assert (outcome.verdict, outcome.refusal.name) == (Verdict.REFUSED, "cos-none")
+    assert far_end.home.devices[ESME].credentials.party(RemotePartyRole.SUPPLIER) == SUPPLIER
 
 
 @pytest.mark.requirement("COS-03")
