@@ -66,6 +66,8 @@ HOPS: Final = {"hub": (1, 60), "home": (1, 160), "dcc": (1, 60)}
 LOOK_S: Final = 0.1
 PATIENCE_S: Final = 600.0
 """So long without a hop or an answer is the end of the patience. The bench's own figure, for a machine that is much slower."""
+PRATTLE: Final = frozenset({("han", "sent"), ("han", "received")})
+"""Hops of the HAN by itself, keep-alives above all: they go on for ever, and are no sign that something comes of what is waited for."""
 NO_ANSWER: Final = ("N12", "N13")
 """DCC Alerts that tell a user that no Response came (reference dcc-alert-codes.csv)."""
 PROCESSES: Final = multiprocessing.get_context("forkserver")
@@ -112,6 +114,8 @@ class _Program:
     folder: Path
     hops: list[dict[str, object]] = field(default_factory=list)
     process: ForkServerProcess | None = None
+    progress: int = 0
+    """Number of hops that are no :data:`PRATTLE`."""
     _read: int = 0
 
     def start(self) -> None:
@@ -132,7 +136,8 @@ class _Program:
         new = 0
         for line in octets[:whole].splitlines():
             with contextlib.suppress(ValueError):
-                self.hops.append(json.loads(line))
+                self.hops.append(hop := json.loads(line))
+                self.progress += (hop.get("area"), hop.get("event")) not in PRATTLE
                 new += 1
         return new
 
@@ -186,14 +191,18 @@ class _Bench:
 
     async def until(self, what: str, holds: Callable[[], bool]) -> None:
         """Look again and again. Raises StepFailed where nothing happens any more."""
-        seen, since = self.hops, time.monotonic()
+        seen, since = self.progress(), time.monotonic()
         while not holds():
             await self.clock.sleep(LOOK_S)
             self.look()
-            if self.hops != seen:
-                seen, since = self.hops, time.monotonic()
+            if (now := self.progress()) != seen:
+                seen, since = now, time.monotonic()
             elif time.monotonic() - since > PATIENCE_S:
-                raise StepFailed(f"no hop in {PATIENCE_S:g} s, and not yet {what}")
+                raise StepFailed(f"nothing but keep-alives in {PATIENCE_S:g} s, and not yet {what}")
+
+    def progress(self) -> int:
+        """Hops of all programs that show that something goes on."""
+        return sum(program.progress for program in self.programs.values())
 
     @contextlib.contextmanager
     def dcc(self) -> Iterator[DccStore]:
