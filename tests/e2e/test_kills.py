@@ -20,7 +20,7 @@ def test_keep_alives_alone_are_no_progress(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("CH-03")
-@pytest.mark.parametrize("victim", ["hub"])
+@pytest.mark.parametrize("victim", ["hub", "home", "dcc"])
 def test_what_is_killed_under_load_loses_nothing_and_does_nothing_twice(victim: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(run, ["kills", victim, "--kills", "2", "--keep", str(tmp_path), "--json"])
     told = json.loads(done.stdout)
