@@ -13,36 +13,19 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.inventory.rules import InventoryRefusal, rules
-
-ESME, GSME, CHF, GPF, PPMID = (Eui64.parse(f"00db1234567890a{digit}") for digit in "01234")
-OTHER_ESME = Eui64.parse("00db1234567890f0")
-KINDS = {
-    ESME: DeviceType.ESME,
-    GSME: DeviceType.GSME,
-    CHF: DeviceType.CHF,
-    GPF: DeviceType.GPF,
-    PPMID: DeviceType.PPMID,
-    OTHER_ESME: DeviceType.ESME,
-}
+from tests.dcc.inventory.known_home import CHF, ESME, GPF, GSME, OTHER_ESME, PPMID, connect, notify
 
 
 def notified(*devices: Eui64) -> Inventory:
     inventory = Inventory(DccStore(None), lambda: 1000.0)
-    for kind in set(KINDS.values()):
-        inventory.certify(kind, "AB01", "M", "01")
-    for eui in devices or KINDS:
-        inventory.pre_notify(eui, KINDS[eui], manufacturer="AB01", model="M", firmware="01", gpf=GPF if eui == CHF else None)
+    notify(inventory, *devices)
     return inventory
 
 
 def home() -> Inventory:
     """A commissioned hub with an electricity and a gas meter, a GPF and a PPMID on it, none of these commissioned."""
     inventory = notified()
-    inventory.move(CHF, "first SM WAN contact", reason="test")
-    for eui in (ESME, GSME, PPMID):
-        inventory.associate(eui, "chf", CHF)
-        inventory.move(eui, "joined", reason="test")
-    inventory.move(GPF, "hub connected", reason="test")
+    connect(inventory)
     return inventory
 
 

@@ -15,17 +15,7 @@ from firmware_emu.ids import Eui64
 from hil.commands.dcc.inventory import inventory as command
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.inventory import Inventory
-
-ESME, GSME, CHF, GPF, PPMID = (Eui64.parse(f"00db1234567890a{digit}") for digit in "01234")
-OTHER_ESME = Eui64.parse("00db1234567890f0")
-KINDS = {
-    ESME: DeviceType.ESME,
-    GSME: DeviceType.GSME,
-    CHF: DeviceType.CHF,
-    GPF: DeviceType.GPF,
-    PPMID: DeviceType.PPMID,
-    OTHER_ESME: DeviceType.ESME,
-}
+from tests.dcc.inventory.known_home import CHF, ESME, GPF, GSME, OTHER_ESME, PPMID, connect, notify
 
 
 class Home(Inventory):
@@ -34,18 +24,7 @@ class Home(Inventory):
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(DccStore(path), lambda: 1000.0)
-        for kind in set(KINDS.values()):
-            self.certify(kind, "AB01", "M", "01")
-        for eui, kind in KINDS.items():
-            self.pre_notify(eui, kind, manufacturer="AB01", model="M", firmware="01", gpf=GPF if eui == CHF else None)
-
-    def connect(self) -> None:
-        """The hub is commissioned, the others are joined."""
-        self.move(CHF, "first SM WAN contact", reason="test")
-        for eui in (ESME, GSME, PPMID):
-            self.associate(eui, "chf", CHF)
-            self.move(eui, "joined", reason="test")
-        self.move(GPF, "hub connected", reason="test")
+        notify(self)
 
     def told(self, *words: str, code: int = 0) -> Any:
         result = CliRunner().invoke(command, [*words, "--store", str(self.path), "--json"], catch_exceptions=False)
@@ -84,7 +63,7 @@ def test_a_device_that_is_not_listed_is_not_commissioned(home: Home) -> None:
 @pytest.mark.requirement("INV-17")
 @pytest.mark.parametrize("event", ["decommissioned", "withdrawn"])
 def test_a_device_out_of_service_is_not_commissioned(home: Home, event: str) -> None:
-    home.connect()
+    connect(home)
     assert home.told(str(ESME), "--why-not") == []
     home.move(ESME, event, reason="test")
     assert home.why_not(ESME)[0] == "(b)"
@@ -98,7 +77,7 @@ def test_a_meter_is_not_commissioned_before_its_hub(home: Home) -> None:
 
 @pytest.mark.requirement("INV-19")
 def test_a_second_meter_on_an_mpxn_is_not_commissioned(home: Home) -> None:
-    home.connect()
+    connect(home)
     home.associate(OTHER_ESME, "chf", CHF)
     for eui in (ESME, OTHER_ESME):
         home.describe(eui, import_mpxn="1312345678111")
@@ -110,7 +89,7 @@ def test_a_second_meter_on_an_mpxn_is_not_commissioned(home: Home) -> None:
 @pytest.mark.requirement("GPF-05")
 @pytest.mark.parametrize(("device", "meter"), [(GPF, GSME), (PPMID, ESME)])
 def test_a_gas_proxy_or_display_is_not_commissioned_before_its_meter(home: Home, device: Eui64, meter: Eui64) -> None:
-    home.connect()
+    connect(home)
     home.associate(device, "meter", meter)
     assert home.why_not(device) == ["(e)"]
     home.move(meter, "commissioned", reason="test")
@@ -128,7 +107,7 @@ def test_every_reason_is_given_at_once(home: Home) -> None:
 @pytest.mark.requirement("INV-03")
 @pytest.mark.requirement("GPF-04")
 def test_two_devices_make_an_electricity_system_and_three_a_gas_system(home: Home) -> None:
-    home.connect()
+    connect(home)
     home.associate(GPF, "meter", GSME)
 
     def enrolled() -> set[str]:
@@ -147,7 +126,7 @@ def test_two_devices_make_an_electricity_system_and_three_a_gas_system(home: Hom
 @pytest.mark.requirement("INV-26")
 @pytest.mark.requirement("INV-27")
 def test_devices_are_looked_up_by_device_mpxn_address_and_uprn(home: Home) -> None:
-    home.connect()
+    connect(home)
     home.describe(ESME, import_mpxn="1312345678111", postcode="M22 0RR", premises="1", uprn="12345")
     home.associate(GPF, "meter", GSME)
     assert home.found("--mpxn", "1312345678111") == home.found("--uprn", "12345") == {ESME, CHF}
@@ -159,7 +138,7 @@ def test_devices_are_looked_up_by_device_mpxn_address_and_uprn(home: Home) -> No
 
 @pytest.mark.requirement("INV-13")
 def test_a_display_in_service_without_a_meter_is_an_exception(home: Home) -> None:
-    home.connect()
+    connect(home)
     home.associate(PPMID, "meter", ESME)
     for eui in (ESME, PPMID):
         home.move(eui, "commissioned", reason="test")
@@ -171,7 +150,7 @@ def test_a_display_in_service_without_a_meter_is_an_exception(home: Home) -> Non
 @pytest.mark.requirement("INV-11")
 @pytest.mark.requirement("INV-31")
 def test_every_change_is_in_the_audit_and_a_decommissioned_device_may_come_again(home: Home) -> None:
-    home.connect()
+    connect(home)
     home.move(ESME, "decommissioned", reason="test")
     home.pre_notify(ESME, DeviceType.ESME, manufacturer="AB01", model="M", firmware="01")
     changes = [(line["from_status"], line["to_status"]) for line in home.told(str(ESME), "--audit")]
@@ -196,7 +175,7 @@ def test_what_is_asked_by_halves_is_a_usage_error(home: Home, words: list[str], 
 
 @pytest.mark.requirement("INV-35")
 def test_what_is_open_after_installation_is_listed_meter_by_meter(home: Home) -> None:
-    home.connect()
+    connect(home)
     left = {row["meter"]: row["open"] for row in home.told("--open", code=1)}
     assert left[str(ESME)] == ["its MPxN is recorded", "its premises are recorded", "it is Commissioned"]
     for number, eui in enumerate((ESME, GSME, OTHER_ESME)):
@@ -209,7 +188,7 @@ def test_what_is_open_after_installation_is_listed_meter_by_meter(home: Home) ->
 
 @pytest.mark.requirement("INV-10")
 def test_a_meter_takes_the_place_of_another_after_that_one_is_decommissioned(home: Home) -> None:
-    home.connect()
+    connect(home)
     home.associate(OTHER_ESME, "chf", CHF)
     home.move(OTHER_ESME, "joined", reason="test")
     for eui in (ESME, OTHER_ESME):
