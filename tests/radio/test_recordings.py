@@ -12,11 +12,13 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.han.base import ApsFrame
 from hil.radio.air.air import Air
 from hil.radio.aps_recording import ApsRecorder, beside, load_messages
+from hil.radio.log.mt_words import words
 from hil.radio.log.reading import read_log
 from hil.radio.recording import PlayedZnpDongle, Recorder, load_recording, played
-from hil.radio.znp.mt import MtFrame, MtKind
+from hil.radio.znp.mt import MtFrame, MtKind, Parser
 from hil.radio.znp.secrets import blank
 from hil.radio.znp.server import ZnpServer
+from hil.radio.znp.structures import NIB
 from tests.radio.radio_bench import HUB, METER
 
 
@@ -61,6 +63,24 @@ def test_a_key_in_an_mt_frame_is_zeros_and_its_check_is_made_anew() -> None:
         assert len(blank(octets)) == len(octets)
     harmless = MtFrame(MtKind.SRSP, 1, 0x02, bytes(range(9))).encode()
     assert blank(harmless) == harmless
+
+
+def test_of_the_nib_the_places_of_its_keys_alone_are_zeros() -> None:
+    nib = bytearray(range(1, 1 + NIB.sizeof()))
+    memory = MtFrame(MtKind.SRSP, 1, 0x1C, b"\x00" + bytes([len(nib)]) + bytes(nib)).encode()
+    told = NIB.parse(next(iter(Parser().feed(blank(memory)))).data[2:])
+    before = NIB.parse(bytes(nib))
+    assert told.spare_keys == bytes(34)
+    assert {name for name in before if name != "_io" and before[name] != told[name]} == {"spare_keys"}
+
+
+def test_a_long_message_whose_data_follow_in_frames_of_their_own_is_read() -> None:
+    sent = MtFrame(MtKind.SREQ, 4, 0x02, bytes.fromhex("02d9d000000000000021000003040725501e") + b"\xee\x00")
+    whole = MtFrame(MtKind.SREQ, 4, 0x02, bytes.fromhex("02d9d000000000000021000003040725501e") + b"\x02\x00\xaa\xbb")
+    came = MtFrame(MtKind.AREQ, 4, 0x82, bytes(4) + bytes.fromhex("02d9d0000000000000") + bytes(12) + b"\xee\x00" + bytes(3))
+    assert dict(words(sent, from_host=True).fields)["Data"] == "238 octets, in frames of their own"
+    assert dict(words(whole, from_host=True).fields)["Data"] == "aabb"
+    assert dict(words(came, from_host=False).fields)["Data"] == "238 octets, in frames of their own"
 
 
 def test_messages_are_written_beside_the_line_and_read_as_a_log(clock: Clock, tmp_path: Path) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from hil.radio.znp.commands import commands
 from hil.radio.znp.mt import MtFrame, MtKind, Parser
+from hil.radio.znp.structures import NIB
 
 _ZDO = 5
 _LONGEST_HARMLESS = 15
 """A value of non-volatile memory that is longer may hold a key."""
+_IN_NIB = next(at for at, part in enumerate(NIB.subcons) if part.name == "spare_keys")
+_NIB_KEYS = slice(sum(part.sizeof() for part in NIB.subcons[:_IN_NIB]), sum(part.sizeof() for part in NIB.subcons[: _IN_NIB + 1]))
+"""The one place of the NIB that may hold keys. The rest of it says which network there is, and nothing can be played without that. No other
+item has its length."""
 
 
 def _keys(fields: tuple[tuple[str, str], ...], data: bytes, *, memory: bool) -> bytes:
@@ -21,7 +26,8 @@ def _keys(fields: tuple[tuple[str, str], ...], data: bytes, *, memory: bool) -> 
             head = 2 if kind == "LL" else 1
             size = int.from_bytes(data[at : at + head], "little") * (2 if kind == "W" else 1)
             if memory and size > _LONGEST_HARMLESS:
-                blank[at + head : at + head + size] = bytes(len(blank[at + head : at + head + size]))
+                first, last = (_NIB_KEYS.start, _NIB_KEYS.stop) if size == NIB.sizeof() else (0, size)
+                blank[at + head + first : at + head + last] = bytes(len(blank[at + head + first : at + head + last]))
             at += head + size
         else:
             size = sizes.get(kind, len(data) - at)
