@@ -320,6 +320,7 @@ class DeviceTable(_Table):
     )
     variant: str | None = Field(default=None, description="one of the variants of its type, as an ESME's elements and phases")
     maker: str | None = Field(default=None, description="habits of a maker's meter, one of the profiles of its type")
+    gbcs: Literal["2.0", "4.x"] = Field(default="4.x", description="version of GBCS that it keeps to: which Commands it has")
     store: Literal["memory", "file"] = Field(
         default="memory", description="where it keeps what a power cut must not take: in this process, or in a file of the run's folder"
     )

@@ -107,18 +107,20 @@ def _payload(command: ClusterCommand, fields: Mapping[str, str]) -> bytes:
     unknown = [name for name in fields if name not in declared]
     if unknown:
         raise WordError(f"{command.name}: read field {unknown[0]!r}, expected {expected}, or payload=HEX")
-    values: dict[str, FieldValue] = {name: _value(text) for name, text in fields.items()}
+    values: dict[str, FieldValue] = {name: _value(text, octets=declared[name].type.name == "octets") for name, text in fields.items()}
     try:
         return command.encode(values)
     except ValueError as wrong:
         raise WordError(f"{wrong}; expected {expected}, or payload=HEX") from None
 
 
-def _value(text: str | int | bytes) -> Value:
+def _value(text: str | int | bytes, *, octets: bool = False) -> Value:
+    """``octets``: it is hex digits, even where they could be read as a number."""
     if not isinstance(text, str):
         return text
     try:
-        return int(text, 0)
+        if not octets:
+            return int(text, 0)
     except ValueError:
         pass
     try:

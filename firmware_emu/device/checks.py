@@ -91,8 +91,9 @@ class Checks:
             raise Refused(CommandCheck.ADDRESSED, f"it is for {header.recipient}, this is {self._eui64}")
 
     def _check_supported(self, message: Message) -> None:
-        if message.message_code not in permissions(self._device_type):
-            raise Refused(CommandCheck.SUPPORTED, f"message code {message.message_code:04x} is not one of a {self._device_type.name}")
+        code = message.message_code
+        if code not in permissions(self._device_type) or code in self._profile.unknown_codes:
+            raise Refused(CommandCheck.SUPPORTED, f"message code {code:04x} is not one of a {self._device_type.name}")
 
     def _check_protection(self, step: CommandCheck, message: Message, accepted: Accepted) -> None:
         if step is CommandCheck.COUNTER:

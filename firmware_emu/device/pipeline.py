@@ -267,6 +267,11 @@ class GbcsDevice:
         self._refusals: list[float] = []
         self._alerted: list[float] = []
 
+    def keep_to(self, version: str) -> None:
+        """Keep to that version of GBCS: what it does not have is not supported."""
+        self.profile = standard_profile(version)
+        self.checks = Checks(self.eui64, self.device_type, self.credentials, self.profile)
+
     # --- receipt
 
     def receive(self, data: bytes) -> list[bytes]:

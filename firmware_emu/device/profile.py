@@ -42,6 +42,10 @@ class RefusalRule:
     source: str
 
 
+GBCS_VERSION = "4.x"
+"""Version that Devices keep to unless they are told to keep to another."""
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineProfile:
     """The receipt of a Command; each value stands in ``pipeline_profile.toml`` with its source.
@@ -75,10 +79,12 @@ class PipelineProfile:
     """Role whose signature a firmware image carries, where that is not the supplier's."""
     too_long: AccessResult
     """Answer to each item of a Command whose response would be longer than one message can be."""
+    unknown_codes: frozenset[int]
+    """Message codes that this version of GBCS does not have."""
 
     @classmethod
-    def read(cls, text: str, name: str) -> PipelineProfile:
-        """Read the TOML text of a profile. Raises BoardError naming file and key."""
+    def read(cls, text: str, name: str, version: str = GBCS_VERSION) -> PipelineProfile:
+        """Read the TOML text of a profile as it is for a version of GBCS. Raises BoardError naming file and key."""
         try:
             data = tomllib.loads(text)
             order = tuple(CommandCheck(step) for step in data["order"]["steps"])
@@ -107,6 +113,7 @@ class PipelineProfile:
                     DeviceType[key]: RemotePartyRole[role] for key, role in data["image_signature"].items() if key != "source"
                 },
                 too_long=AccessResult(data["too_long"]["result"]),
+                unknown_codes=frozenset(data["version"][version]["without"]),
             )
         except (tomllib.TOMLDecodeError, ValueError) as problem:
             raise BoardError(name, "", str(problem)) from problem
@@ -118,10 +125,10 @@ class PipelineProfile:
 
 
 @cache
-def standard_profile() -> PipelineProfile:
-    """The profile that comes with the package."""
+def standard_profile(version: str = GBCS_VERSION) -> PipelineProfile:
+    """The profile that comes with the package, of a Device that keeps to a version of GBCS."""
     text = resources.files("firmware_emu.device").joinpath("pipeline_profile.toml").read_text(encoding="utf-8")
-    return PipelineProfile.read(text, "pipeline_profile.toml")
+    return PipelineProfile.read(text, "pipeline_profile.toml", version)
 
 
 def may_come_again(record: Record) -> bool:

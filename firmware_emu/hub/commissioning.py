@@ -57,6 +57,8 @@ class Commissioning:
         self._restored: dict[Eui64, bytes] = {}
         self.rotation = NetworkKeyRotation(radio, store, now, trace, profile, self._rotated, entropy)
         self.network: NetworkSettings | None = None
+        self.on_rotated: Callable[[], None] = lambda: None
+        """Called when a new network key has come into use."""
 
     async def bring_up(self) -> NetworkSettings:
         """Resume the network the dongle remembers if it is the one this hub formed, else form it. Raises RadioError.
@@ -167,6 +169,7 @@ class Commissioning:
     def _rotated(self, settings: NetworkSettings) -> None:
         self.network = settings
         self._remember(settings)
+        self.on_rotated()
 
     async def _leave(self, device: Eui64) -> None:
         self._permitted.pop(device, None)

@@ -33,7 +33,7 @@ MIRRORED = (BASIC, METERING, PREPAYMENT)
 NO_MIRROR = 0xFFFF
 PREDEFINED_SCHEME_B = 2
 """Functional flags and NotificationFlags 2 to 5 (reference zigbee-han 6)."""
-NEW_FIRMWARE = 1 << 0
+NEW_FIRMWARE, TIME_SYNC, NETWORK_KEY_ACTIVE = 1 << 0, 1 << 2, 1 << 15
 TUNNEL_MESSAGE_PENDING = 1 << 21
 PUSH_STATIC = {BASIC.id: 1 << 12, METERING.id: 1 << 13, PREPAYMENT.id: 1 << 14}
 _REQUEST_MIRROR, _REQUEST_MIRROR_RESPONSE, _CONFIGURE_MIRROR, _REPORT_RESPONSE = 0x01, 0x01, 0x08, 0x09
@@ -98,6 +98,7 @@ class Mirror:
         """Functional flags of other parts of the hub."""
         self.on_notified: Callable[[], None] = lambda: None
         """Called when the meter has taken its flags."""
+        self._news = 0
         self._billing = BillingLog(gas)
         self._back_fill = BackFill(zcl, gas, self._billing, now, trace)
         self._readers: dict[Eui64, list[Callable[[], None]]] = {}
@@ -207,7 +208,12 @@ class Mirror:
         for cluster, flag in PUSH_STATIC.items():
             if not self._gas.attributes(cluster):
                 flags |= flag
-        return flags | self._back_fill.flags(FUNCTIONAL_FLAGS) | self.more_flags()
+        return flags | self._news | self._back_fill.flags(FUNCTIONAL_FLAGS) | self.more_flags()
+
+    def announce(self, flag: int) -> None:
+        """Raise a functional flag until the meter has taken it: TIME_SYNC or NETWORK_KEY_ACTIVE. The sources name these flags and do not
+        say when they are raised: as the hub's clock is set and as a new network key comes into use is the hub's own choice."""
+        self._news |= flag
 
     async def _notify(self, incoming: Incoming) -> None:
         flags = (self.flags(incoming.partner), 0, 0, self._back_fill.flags(FLAGS_4), 0)
@@ -224,4 +230,5 @@ class Mirror:
         except CommsHubError as error:  # the meter has gone to sleep: it is told again after its next report
             self._trace.emit("han", "gpf", "not delivered", target=str(incoming.partner), reason=str(error))
         else:
+            self._news &= ~flags[0]
             self.on_notified()

@@ -32,6 +32,7 @@ from firmware_emu.hub.endpoints import CHF_ENDPOINT, ESI_ENDPOINT, declare_endpo
 from firmware_emu.hub.gpf import USE_CASES as GPF_USE_CASES
 from firmware_emu.hub.gpf import Gpf
 from firmware_emu.hub.hand_held import HandHeld
+from firmware_emu.hub.mirror import NETWORK_KEY_ACTIVE, TIME_SYNC
 from firmware_emu.hub.ota import OtaStore
 from firmware_emu.hub.power import PowerMonitor
 from firmware_emu.hub.profile import HubConfig
@@ -207,6 +208,7 @@ class RunningHub:
         )
         self.ota = OtaStore(self.chf, self.zcl, CHF_ENDPOINT, self.log, config.profile, self._spawn)
         self.ota.quiet = self._quiet
+        self.commissioning.on_rotated = lambda: self.gpf.mirror.announce(NETWORK_KEY_ACTIVE)
         if self.second_band is not None:
             self.gpf.mirror.more_flags = self.second_band.flags
             self.gpf.mirror.on_notified = self.second_band.notified
@@ -379,7 +381,8 @@ class RunningHub:
         return self.store.get(COMMISSIONED) is not None
 
     def _told_the_time(self, utc: int) -> None:
-        self.time.set(utc)
+        if self.time.set(utc):
+            self.gpf.mirror.announce(TIME_SYNC)
         if not self.time.reliable:
             return
         self.gpf.device.clock_status = 0

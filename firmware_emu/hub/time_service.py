@@ -35,8 +35,8 @@ class HubTime:
         """The hub's time."""
         return self._clock.now() + self._offset
 
-    def set(self, utc: int) -> None:
-        """Take the time of the WAN provider.
+    def set(self, utc: int) -> bool:
+        """Take the time of the WAN provider; True if the hub's clock was set.
 
         Up to a second off is left as it is, and a time outside the profile's bounds is refused. One that jumps further than the profile
         allows is taken when it is told again at a later connection: a provider that lost its time once moves no hub.
@@ -44,22 +44,23 @@ class HubTime:
         if not self._profile.earliest_time <= utc <= self._profile.latest_time:
             bounds = f"expected {self._profile.earliest_time} to {self._profile.latest_time} seconds since 2000"
             self._trace.emit("hub", "chf", "refused", reason=f"the WAN provider tells {utc}, {bounds}")
-            return
+            return False
         offset = utc - int(self._clock.now())
         if self.reliable and abs(offset - self._offset) <= 1:
             self._store.delete(_PROPOSED)
-            return
+            return False
         if self.reliable and abs(offset - self._offset) > self._profile.time_jump_longest_s and not self._proposed_before(offset):
             self._store.put(_PROPOSED, offset.to_bytes(8, "big", signed=True))
             jump = f"{offset - self._offset:+d} s from the hub's own time"
             self._trace.emit("hub", "chf", "refused", reason=f"the WAN provider tells {utc}, {jump}: taken if it is told again")
-            return
+            return False
         self._trace.emit("hub", "chf", "clock set", seconds=offset - self._offset)
         self._offset = offset
         self.reliable = True
         with self._store.transaction():
             self._store.put(_OFFSET, offset.to_bytes(8, "big", signed=True))
             self._store.delete(_PROPOSED)
+        return True
 
     def _proposed_before(self, offset: int) -> bool:
         kept = self._store.get(_PROPOSED)

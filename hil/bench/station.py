@@ -12,7 +12,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.virtual import ShapedLink, SmWanSite, memory_pair
-from hil.bench.dcc_board import dcc_of, hold_and_register, user_of
+from hil.bench.dcc_board import ROLES, dcc_of, hold_and_register, user_of
 from hil.bench.home import Home
 from hil.bench.keys import load_keys
 from hil.dcc.base.results import Outcome
@@ -36,7 +36,8 @@ class Station(Home):
         self.network_operator = user_of(board, "network_operator", keystore)
         self.other_user = user_of(board, "other_user", keystore)
         everybody = (self.supplier, self.gas_supplier, self.other_supplier, self.network_operator, self.other_user)
-        self._users = {user.eui64: user for user in everybody}
+        others = (user_of(board, name, keystore) for name in ROLES if getattr(board.parties, name) is not None)
+        self._users = {user.eui64: user for user in others} | {user.eui64: user for user in everybody}
 
     @property
     def sm_wan(self) -> ShapedLink:
@@ -56,6 +57,11 @@ class Station(Home):
     def emulated(self, row: DeviceTable) -> HanDevice:
         """The Device with that label."""
         return self.device(row.name)
+
+    @property
+    def users(self) -> Mapping[Eui64, User]:
+        """Every user of the board by identity."""
+        return self._users
 
     def user(self, eui: Eui64) -> User:
         """The user of that identity. Raises KeyError."""

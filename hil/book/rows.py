@@ -136,13 +136,21 @@ class Book:
     rows: Mapping[int, BookRow]
     benches: Mapping[str, BookSetting]
 
-    def chosen(self, device: str | None, numbers: Iterable[int]) -> list[BookRow]:
-        """The rows of a kind of Device, or those of the numbers; all without either. Raises BookError for a number that there is not."""
-        wanted = list(numbers)
+    def chosen(self, device: str | None, numbers: Iterable[int], benches: Iterable[str] = ()) -> list[BookRow]:
+        """The rows of a kind of Device, those of the numbers, those of the benches; all without any. Raises BookError for a number or a
+        bench that there is not."""
+        wanted, places = list(numbers), list(benches)
+        for bench in places:
+            if bench not in self.benches:
+                raise BookError(f"bench: read {bench!r}, expected one of {', '.join(self.benches)}")
         for number in wanted:
             if number not in self.rows:
                 raise BookError(f"row: read {number}, expected one of the {len(self.rows)} numbers that `chub book list` prints")
-        return [row for row in self.rows.values() if (not wanted or row.number in wanted) and (device is None or row.device == device)]
+        return [
+            row
+            for row in self.rows.values()
+            if (not wanted or row.number in wanted) and (device is None or row.device == device) and (not places or row.bench in places)
+        ]
 
 
 def load_book() -> Book:

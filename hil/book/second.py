@@ -1,4 +1,8 @@
-"""A second opinion: the same question to a gas meter and to its proxy, every value of the answers side by side."""
+"""A second opinion: the same question to a gas meter and to its proxy, every value of the answers side by side.
+
+Two kinds of question: those that a user sends to either over the WAN, and each attribute that the meter publishes, read by a display at the
+proxy over the HAN and looked up in the meter.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
+from firmware_emu.console.frames import attributes
 from firmware_emu.console.result import Result
+from firmware_emu.zse.clusters.basic import BASIC
 from hil.book.judge import Kept, values_of
 from hil.book.play import OpenBench
 from hil.book.rows import Book, BookStep
+from hil.devices.gsme.model import mirrored_attributes
 
-METER, PROXY = "gsme", "gpf"
+METER, PROXY, READER = "gsme", "gpf", "ihd"
 _HEADER = re.compile(
-    "(count of )?(GBCS|Business|Originator|Supplementary|Service|Timestamp)|request|took|code|why|.*(sequence|issuer event id)"
+    "(count of )?(GBCS|Business|Originator|Supplementary|Service|Timestamp)|request|took|code|why|endpoint|log id"
+    "|.*(sequence|issuer event id)"
 )
 """Names that tell of the message rather than of the meter."""
 ABSENT = "-"
@@ -46,17 +54,34 @@ class Opinions:
 def compare(book: Book, told: Callable[[str], None] = lambda line: None) -> Opinions:
     """Ask both ends everything in ``pairs/gas.toml``. Raises BoardError, NotAvailable."""
     table = tomllib.loads(resources.files(__package__).joinpath("pairs", "gas.toml").read_text("utf-8"))
+    words = [pair.pop("words", ["", ""]) for pair in table["pair"]]
     steps = [BookStep(**pair) for pair in table["pair"]]
     found: list[EndsDifference] = []
+    asked = 0
     with OpenBench(book.benches[table["bench"]]) as bench:
         for line in table["before"]:
             bench.say(line)
         kept = Kept(bench.clock.datetime)
-        for step in steps:
+        for step, ends in zip(steps, words, strict=True):
             told(step.say)
-            meter, proxy = (bench.say(kept.fill(step.line.replace("{}", end))) for end in (METER, PROXY))
+            lines = (step.line.replace("{}", end).replace("{word}", word) for end, word in zip((METER, PROXY), ends, strict=True))
+            meter, proxy = (bench.say(kept.fill(line)) for line in lines)
             found += differences(step.say, meter, proxy)
-    return Opinions(len(steps), tuple(found))
+            asked += 1
+        for name, key in published():
+            told(name)
+            found += differences(name, bench.say(f"{METER} look {key}"), bench.say(f"{READER} read {name} {PROXY}"))
+            asked += 1
+    return Opinions(asked, tuple(found))
+
+
+def published() -> list[tuple[str, str]]:
+    """Name and ``CLUSTER:ATTRIBUTE`` of each attribute that a gas meter publishes at its proxy.
+
+    Not those of Basic: what the console reads there is the hub's own, which stands at an earlier endpoint.
+    """
+    names = {(cluster.id, attribute.id): name for name, (cluster, attribute) in attributes().items()}
+    return [(names[key], f"{key[0]:04x}:{key[1]:04x}") for key in mirrored_attributes() if key[0] != BASIC.id]
 
 
 def differences(line: str, meter: Result, proxy: Result) -> list[EndsDifference]:

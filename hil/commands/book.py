@@ -72,12 +72,13 @@ def show(number: int, as_json: bool) -> None:
 @_DEVICE
 @click.option("--board", help="board name or path of a .toml file, in place of the benches' own")
 @click.option("--row", "numbers", type=int, multiple=True, help="only this row; may be repeated")
+@click.option("--bench", "benches", multiple=True, help="only the rows of this bench, which `chub book show` names; may be repeated")
 @_JSON
-def run(device: str | None, board: str | None, numbers: tuple[int, ...], as_json: bool) -> None:
+def run(device: str | None, board: str | None, numbers: tuple[int, ...], benches: tuple[str, ...], as_json: bool) -> None:
     """Play the rows against the Devices. Exit code 1 where a Device does not follow one."""
     logging.disable()  # the libraries of the radio tell every hop
     whole = load_book()
-    rows = whole.chosen(device, numbers)
+    rows = whole.chosen(device, numbers, benches)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     stderr = Console(stderr=True)
     with Progress(*columns, console=stderr) as progress:

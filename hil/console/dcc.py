@@ -111,7 +111,7 @@ class DccNoun(RigNoun):
             value=pence // 100 if whole else pence,
             value_class=utrn.ValueClass.POUNDS if whole else utrn.ValueClass.PENCE,
         )
-        return Result(f"token for {meter}: {digits}", {"token": digits, "counter": counter})
+        return Result(f"token for {meter}: {digits}", {"token": digits, "counter": counter, "octets": digits.encode("ascii").hex()})
 
     @verb()
     async def post(self, *octets: Octets) -> Result:

@@ -86,7 +86,7 @@ class RigNoun(Noun):
         """The user of a party of the board, as ``network_operator``, or the supplier of a Device. Raises WordError."""
         station = self.station
         if by:
-            parties = {name: eui for name, eui in self.bench.board.parties if isinstance(eui, Eui64)}
+            parties = {name: eui for name, eui in self.bench.board.parties if isinstance(eui, Eui64) and eui in station.users}
             if by not in parties:
                 raise WordError(f"by: read {by!r}, expected one of {', '.join(parties)}{nearest(by, parties)}")
             return station.user(parties[by])

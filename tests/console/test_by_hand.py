@@ -46,6 +46,7 @@ def test_a_value_inside_it_is_looked_at_and_its_clock(home: BlockingBench) -> No
         ("esme look 3:9-9:9.9.9:2", "expected one of"),
         ("ihd events", "a IHD has no logs"),
         ("dcc read esme 4.15 by=nobody", "by: read 'nobody', expected one of"),
+        ("dcc read esme 4.15 by=recovery", "by: read 'recovery', expected one of supplier"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(home: BlockingBench, line: str, told: str) -> None:

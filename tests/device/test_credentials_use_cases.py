@@ -27,6 +27,7 @@ from firmware_emu.gbcs.asn1_types import (
     UpdateCredentialsAlert,
 )
 from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import CraFlag, Eui64
 from tests.device.credential_updates import DS, KA, SUPPLIER_CELLS, der, outcome, replacements, update
 from tests.device.device_rig import ACB, COS, NOW, SECOND_SUPPLIER, SUPPLIER, Rig
@@ -190,6 +191,18 @@ def test_a_new_key_pair_is_used_only_once_its_certificate_has_arrived(esme: Rig,
     assert held == certificate
     assert 0x8F4D in [entry.code for entry in esme.device.logs[LogName.SECURITY].entries()]
     assert esme.device.credentials.pending_key(DS) is None
+    check_signature(Message.decode(answers[0]), key)  # type: ignore[arg-type]
+
+
+def test_the_published_answer_to_a_new_signing_certificate_is_signed_by_the_key_of_that_certificate(request: pytest.FixtureRequest) -> None:
+    folder = request.config.getoption("--rtds") / "4.5.0" / "6.15.2_CS02d"
+    if not folder.is_dir():
+        pytest.skip("the reference test data are not here: --rtds names their folder")
+    command, answer = (
+        Message.decode(bytes.fromhex((folder / f"CS02d_6.15.2_SUCCESS_{name}_GBCS.HEX").read_text())) for name in ("PRECOMMAND", "RESPONSE")
+    )
+    certificate = x509.load_der_x509_certificate(command.payload)
+    check_signature(answer, certificate.public_key())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("identity", "fresh", "expected"), [("own", False, "020104"), ("other", True, "020102"), ("own", True, "020105")])

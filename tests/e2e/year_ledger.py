@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 
 POUND = 100_000
-START = datetime(2026, 1, 5, 6, tzinfo=UTC)
-FIRST = date(2026, 1, 6)
-DAYS = 400
-LAST = FIRST + timedelta(days=DAYS)
+OFFSET_LIMIT_S = 1799
 CHANGE_TO_BLOCKS = date(2026, 8, 1)
 """When the gas tariff goes from rates to blocks."""
 THRESHOLD_WH, THRESHOLD_KWH = 200_000, 900
 KWH_A_LITRE = Fraction(400, 10) * Fraction(102_264, 100_000) / Fraction(36, 10) / 1000
 """40.0 MJ a cubic metre and conversion factor 1.02264, as 6.6 sets them."""
 TOP_UP, GAS_TOP_UP = 40, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Time that is lived: the home is brought up at ``start``, six in the morning of the day before ``first``. ``move``: the gas meter's
+    channel gets noisy."""
+
+    start: datetime
+    days: int
+    move: date
+
+    @property
+    def first(self) -> date:
+        return self.start.date() + timedelta(days=1)
+
+    @property
+    def last(self) -> date:
+        """The day that ends it: nothing of it is lived but its first minutes."""
+        return self.first + timedelta(days=self.days)
+
+    def day(self, number: int) -> date:
+        return self.first + timedelta(days=number)
+
+    def firsts_of_months(self) -> list[date]:
+        return [day for number in range(1, self.days) if (day := self.day(number)).day == 1]
+
+    def before(self, load: Callable[[date, int], int]) -> int:
+        """Unit-seconds of the day before, when the meters have no tariff: rate 1, free of charge."""
+        return sum(load(self.start.date(), half_hour) * 1800 for half_hour in range(12, 48))
+
+
+WHOLE = Span(datetime(2026, 1, 5, 6, tzinfo=UTC), 400, date(2026, 5, 20))
+"""As long as the deepest log: 13 months of half hours."""
+WEEKS = Span(datetime(2026, 3, 19, 6, tzinfo=UTC), 21, date(2026, 4, 2))
+"""Summer time comes, rates give way to blocks of a month."""
 
 
 def watts(today: date, half_hour: int) -> int:
@@ -35,15 +68,9 @@ def litres(today: date, half_hour: int) -> int:
     return 2 * ((17 if warm else 111) if 12 <= half_hour < 46 else 13)
 
 
-def first_of_months() -> list[date]:
-    """The firsts of the months of the year."""
-    days = (FIRST + timedelta(days=number) for number in range(1, DAYS))
-    return [day for day in days if day.day == 1]
-
-
 def dearer(price: int, day: date) -> int:
-    """A price as it stands on ``day``: three per cent more of the first one each month."""
-    return price * (100 + 3 * ((day.year - FIRST.year) * 12 + day.month - FIRST.month)) // 100
+    """A price as it stands on ``day``: three per cent more of that of January 2026 each month."""
+    return price * (100 + 3 * ((day.year - 2026) * 12 + day.month - 1)) // 100
 
 
 RATES, BLOCKS, STANDING = (11_003, 19_017, 17_009), (16_001, 19_013), 21_013
@@ -86,15 +113,18 @@ class Ledger:
         self.balance += pounds * POUND - paid
 
 
-def power_of_day(ledger: Ledger, today: date) -> None:
-    """The ESME's day under the tariff of ``power_tariff``."""
+def power_of_day(ledger: Ledger, today: date, offset: int = 0) -> None:
+    """The ESME's day under the tariff of ``power_tariff``, whose switches come ``offset`` seconds late. At midnight nothing is used."""
     before = sum(ledger.energy.values())
     if today.day == 1:
         ledger.block_used = 0
     winter = today.month < 4 or today.month >= 10
+    change = 14 if winter else 12
     for half_hour in range(48):
-        used = watts(today, half_hour) * 1800
-        if half_hour < (14 if winter else 12):
+        late = watts(today, half_hour) * offset if half_hour == change else 0
+        ledger.use("rate 1", late, Fraction(dearer(RATES[0], today)))
+        used = watts(today, half_hour) * 1800 - late
+        if half_hour < change:
             ledger.use("rate 1", used, Fraction(dearer(RATES[0], today)))
         elif winter:
             rate = 3 if today.weekday() >= 5 else 2
@@ -122,11 +152,6 @@ def gas_of_day(ledger: Ledger, today: date) -> None:
             ledger.use_in_blocks(used, int(threshold), (prices[0], prices[1]))
     ledger.end_day(dearer(GAS_STANDING, today), 20_011)
     ledger.days.append(sum(ledger.energy.values()) - before)
-
-
-FIRST_DAY_POWER = sum(watts(START.date(), half_hour) * 1800 for half_hour in range(12, 48))
-FIRST_DAY_GAS = sum(litres(START.date(), half_hour) * 1800 for half_hour in range(12, 48))
-"""Before the first day, when the meters have no tariff: rate 1, free of charge."""
 
 
 def midnight(day: date) -> datetime:

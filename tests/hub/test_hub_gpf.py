@@ -23,7 +23,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz, numbered
 from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.hub.gas_store import GasStore
-from firmware_emu.hub.mirror import TUNNEL_MESSAGE_PENDING
+from firmware_emu.hub.mirror import NETWORK_KEY_ACTIVE, TIME_SYNC, TUNNEL_MESSAGE_PENDING
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse.clusters.metering import METERING
@@ -133,6 +133,18 @@ async def test_each_report_is_answered_with_the_flags_and_a_waiting_message_show
     await meter.mailbox.fetch()
     await meter.report({0x0000: ("uint48", 3)})
     await bench.wait_for(lambda: meter.flags is not None and not meter.flags & TUNNEL_MESSAGE_PENDING)
+
+
+async def test_the_meter_is_told_once_that_the_clock_was_set_and_that_a_new_network_key_is_in_use(bench: Bench) -> None:
+    meter = await mirroring(bench)
+    mirror = bench.hub._running.gpf.mirror
+    await meter.report({0x0000: ("uint48", 1)})
+    await bench.wait_for(lambda: meter.flags is not None and meter.flags & TIME_SYNC)
+    await bench.wait_for(lambda: not mirror.flags(GSME) & TIME_SYNC)
+    mirror.announce(NETWORK_KEY_ACTIVE)
+    await meter.report({0x0000: ("uint48", 2)})
+    await bench.wait_for(lambda: meter.flags is not None and meter.flags & NETWORK_KEY_ACTIVE and not meter.flags & TIME_SYNC)
+    await bench.wait_for(lambda: not mirror.flags(GSME) & NETWORK_KEY_ACTIVE)
 
 
 async def test_only_a_gas_meter_of_the_log_gets_the_mirror_and_reports_to_it(bench: Bench) -> None:

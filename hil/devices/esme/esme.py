@@ -145,7 +145,7 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
     @classmethod
     def from_board(cls, place: Place) -> Self:
         row = place.row
-        return cls(
+        made = cls(
             row.eui,
             row.install_code,
             place.keystore,
@@ -160,6 +160,8 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
             secondary=place.load("secondary"),
             export=place.load("export"),
         )
+        made.gbcs.keep_to(row.gbcs)
+        return made
 
     def display(self) -> dict[str, int | str]:
         self.update()

@@ -119,7 +119,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
     @classmethod
     def from_board(cls, place: Place) -> Self:
         row = place.row
-        return cls(
+        made = cls(
             row.eui,
             row.install_code,
             place.keystore,
@@ -131,6 +131,8 @@ class Gsme(Meter[Valve, GsmeSettings]):
             load=place.load("import"),
             maker=maker_of(row.maker),
         )
+        made.gbcs.keep_to(row.gbcs)
+        return made
 
     def display(self) -> dict[str, int | str]:
         return {"register": self.register.total, "valve": self.valve.name.lower()}

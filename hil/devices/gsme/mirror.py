@@ -47,6 +47,8 @@ _QUESTIONS_S = 30.0
 """Seconds for which the meter stays awake for a question that it has fetched. The bench's own figure."""
 _RECORDS_A_FRAME = 4
 """Attributes a report frame: keeps a report in one APS frame of 61 octets. The bench's own figure."""
+_TOTAL = (METERING.id, 0x0000)
+"""Pushed each time, though no gas flowed: the proxy makes its half hours of it (GBCS 10.4)."""
 _ALL_EVERY = 48
 """Everything is pushed once in so many wakes, changed or not. The bench's own figure."""
 
@@ -240,7 +242,11 @@ class MirrorPusher:
         coordinator = gsme.coordinator
         if coordinator is None:
             return
-        records = [record for record in gsme.model.records(cluster) if self._held.get((cluster, record.attribute)) != record.value]
+        records = [
+            record
+            for record in gsme.model.records(cluster)
+            if (cluster, record.attribute) == _TOTAL or self._held.get((cluster, record.attribute)) != record.value
+        ]
         chunks = [records[first : first + _RECORDS_A_FRAME] for first in range(0, len(records), _RECORDS_A_FRAME)]
         for number, chunk in enumerate(chunks, start=1):
             status = _COMPLETE if number == len(chunks) else _PENDING

@@ -382,6 +382,11 @@ class GsmeModel:
         return [ZclAnswer(0x02, bytes((1 << EVENT_LOG,)))]
 
 
+def mirrored_attributes() -> list[tuple[int, int]]:
+    """Cluster and attribute of all that a gas meter publishes at its proxy."""
+    return [(int(row["cluster"], 16), int(row["attribute"], 16)) for row in _rows("attributes.csv") if row["mirrored"]]
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
