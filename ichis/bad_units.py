@@ -93,7 +93,7 @@ BAD_HOSTS: Mapping[str, HostCondition] = {
     "HLI-08": HostCondition(shorts=frozenset({(3, 9)})),
     "HAC-01": HostCondition(level_volts={"AC LO low": 0.7}),
     "HAC-02": HostCondition(ac_lost_s=0.1),
-    "HAC-03": HostCondition(holdup_peak_s=0.025),
+    "HAC-03": HostCondition(holdup_peak_s=0.005),
     "HAC-04": HostCondition(ac_restored_s=0.2),
     "HAC-05": HostCondition(level_volts={"AC LO high": 2.2}),
 }

@@ -20,7 +20,7 @@ _CONTACT_OHM = 0.02
 _SHORT_OHM = 0.5
 _LEVEL_VOLTS = {Level.LOW: 0.15, Level.HIGH: 3.1, Level.FLOATING: 0.0}
 _STEP_S = 0.001
-_SUCCESSION_S = 30.0
+_SUCCESSION_S = 300.0
 _WARM_S = 5.0
 
 
@@ -53,7 +53,7 @@ class HostCondition:
     holdup_peak_s: float | None = None
     """The same under a load of more than 1 A; as long if None."""
     misses_start_after: int | None = None
-    """The supply stays off once after so many losses of mains that follow each other within half a minute."""
+    """The supply stays off once after so many losses of mains, each within five minutes of the last: instruments may be slow."""
     present_s: float = 0.05
     """From supply to Host Present."""
     ac_lost_s: float = 0.01

@@ -128,15 +128,22 @@ class HostBench:
 
     async def _measured(self, state: str) -> None:
         """The port is dead, or fed, as load and multimeter both say. Raises JigError."""
-        volts = (await self.jig.load.measure_voltage()).value
+        if not isinstance(self.jig.probes, ManualProbes):
+            at = {pin: (await self.jig.probes.volts(pin)).value for pin in (1, 2)}
+            self._fed_pin = max(at, key=lambda pin: at[pin])
+        volts = await self.port_volts()
         if state == "dead" and volts > _DEAD_V:
             raise JigError(f"the mains is off and the port gives {volts:.3g} V after {_DISCHARGED_S:g} s: is it switched off?")
+
+    async def port_volts(self) -> float:
+        """Volts at the port, steady, as load and multimeter both say. Raises JigError where they do not agree."""
+        volts = (await self.jig.load.measure_voltage()).value
         if isinstance(self.jig.probes, ManualProbes):
-            return
-        at = {pin: (await self.jig.probes.volts(pin)).value for pin in (1, 2)}
-        self._fed_pin = max(at, key=lambda pin: at[pin])
-        if abs(at[self._fed_pin] - volts) > _APART_V:
-            raise JigError(f"the load reads {volts:.3g} V at the port and the multimeter {at[self._fed_pin]:.3g} V: one of them is wrong")
+            return volts
+        other = (await self.jig.probes.volts(self._fed_pin)).value
+        if abs(other - volts) > _APART_V:
+            raise JigError(f"the load reads {volts:.3g} V at the port and the multimeter {other:.3g} V: one of them is wrong")
+        return volts
 
     async def _until_fed(self) -> None:
         within_s = 4 * self.profile["host_start_time"]
@@ -221,8 +228,9 @@ async def wait(bench: HostBench, value: Value) -> None:
 
 
 async def draw(bench: HostBench, value: Value) -> None:
-    """Draw so many amperes from now on."""
+    """Draw so many amperes from now on, as the load measures. Raises JigError."""
     await bench.jig.load.draw(_number(bench, value))
+    await bench.confirm()  # without a supply, nobody would see that it draws nothing
 
 
 async def pulse(bench: HostBench, value: Value) -> None:
@@ -282,7 +290,7 @@ async def lose_mains(bench: HostBench, value: Value) -> None:
 async def restore_mains(bench: HostBench, value: Value) -> None:
     """The host's mains comes; volts and lines are watched for so long."""
     await bench.switch_and_watch(True, _number(bench, value))
-    if bench.became("AC LO", False) is None and bench.rose_to(bench.profile["brownout_threshold"]) is None:
+    if bench.became("AC LO", False) is None and bench.seen[-1].found.value < bench.profile["brownout_threshold"]:
         bench.doubts.append("neither AC Lost nor the supply shows that the mains came: only what switches it says so")
 
 
@@ -294,18 +302,19 @@ async def mains_off(bench: HostBench, _: Value) -> None:
 async def mains_cycles(bench: HostBench, value: Value) -> None:
     """Mains off and on so many times; ``reached``: how often the supply was back within its time.
 
-    That the mains went and came is taken from the port alone, its volts and AC Lost: where neither shows it, the relay may not have obeyed.
+    That the mains went and came is taken from the port alone, its volts by load and multimeter, and AC Lost: where neither shows it, the
+    relay may not have obeyed.
     """
-    reached, load, lines = 0, bench.jig.load, bench.jig.lines
+    reached, lines = 0, bench.jig.lines
     for _ in range(round(_number(bench, value))):
         await bench.jig.mains.switch(False)
         await bench.clock.sleep(_DISCHARGED_S)
         told = await lines.read("AC LO") is signal("AC LO").active
-        if (await load.measure_voltage()).value >= bench.profile["brownout_threshold"] and not told:
+        if await bench.port_volts() >= bench.profile["brownout_threshold"] and not told:
             bench.doubts.append("neither AC Lost nor the supply shows that the mains went: only what switches it says so")
         await bench.jig.mains.switch(True)
         await bench.clock.sleep(bench.profile["host_start_time"])
-        back = (await load.measure_voltage()).value >= bench.profile["supply_tolerance_low"]
+        back = await bench.port_volts() >= bench.profile["supply_tolerance_low"]
         reached += back
         if not back and not (told and await lines.read("AC LO") is not signal("AC LO").active):
             bench.doubts.append("neither AC Lost nor the supply shows that the mains came: only what switches it says so")

@@ -35,6 +35,11 @@ def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: Faul
         ("HSU-04", True, "", 5, "aim-tti-ld400p"),
         ("HSU-10", False, "relay on ignored at 9th", 5, "scpi-load"),
         ("SST-06", True, "supply hangs from 9th", 5, "scpi-supply"),
+        ("HSU-10", False, "load hangs from 150th", 100, "aim-tti-ld400p"),
+        ("HSU-10", True, "load off ignored at 1st", 600, "aim-tti-ld400p"),
+        ("HAC-03", True, "load on ignored from 1st", 5, "aim-tti-ld400p"),
+        ("HAC-03", True, "load on ignored from 1st", 100, "rigol-dl3031a"),
+        ("HAC-04", False, "relay on ignored from 2nd", 5, "aim-tti-ld400p"),
     ],
 )
 def test_what_once_turned_a_verdict_does_not_any_more(check: str, bad: bool, fault: str, latency_ms: float, instrument: str) -> None:
