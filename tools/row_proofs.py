@@ -37,8 +37,8 @@ DEVICES = ("firmware_emu/device/", "hil/devices/")
 PARTS = {
     "CH": (*HUB, *DEVICES, *DCC, "firmware_emu/zse/"),
     "GPF": (*HUB, *DEVICES, *DCC),
-    "ICHIS": ("ichis/", "hil/conformance/", "firmware_emu/hub/"),
-    "P&C": ("hil/parse_correlate/",),
+    "ICHIS": ("ichis/", "hil/conformance/", "firmware_emu/hub/", "hil/sec/maintenance/"),
+    "P&C": ("hil/parse_correlate/", "hil/commands/dcc/parse_correlate.py"),
     "SSI": ("hil/ssi/",),
     "charging": ("hil/sec/charging/",),
     "commercial": ("hil/sec/charging/", "hil/sec/"),
@@ -46,7 +46,7 @@ PARTS = {
     "incident mgmt": ("hil/sec/incidents/", "hil/dcc/registration/"),
     "performance": ("hil/sec/measures/",),
     "registration data": ("hil/dcc/registration/",),
-    "security": ("hil/sec/security/", "hil/dcc/", "firmware_emu/"),
+    "security": ("hil/sec/security/", "hil/sec/incidents/", "hil/dcc/", "firmware_emu/"),
     "service mgmt": ("hil/sec/maintenance/", "hil/sec/", "hil/dcc/"),
 }
 """Folders in which the code of a side's rows is; the DCC's where none is named. A proof changes a line there."""

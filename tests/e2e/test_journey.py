@@ -23,7 +23,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "supply on": ("CH-32", "ICH-02"),
     "boot": (),
     "SM WAN": ("CH-01",),
-    "CHF Commissioned": ("CH-01",),
+    "CHF Commissioned": ("CH-01", "INV-04"),
     "HAN formed": ("CH-02",),
     "12.2 pre-notify esme": (),
     "12.2 pre-notify gsme": (),

@@ -36,6 +36,11 @@ async def client(far_end: FarEnd) -> AsyncIterator[Client]:
     await client.exchange.pusher.close()
 
 
+@pytest.mark.requirement("GW-13")
+@pytest.mark.requirement("GW-14")
+@pytest.mark.requirement("GW-19")
+@pytest.mark.requirement("GW-20")
+@pytest.mark.requirement("GW-37")
 async def test_a_read_is_acknowledged_and_its_response_is_pushed_after_the_gap(client: Client, duis: Path) -> None:
     request = client.request("4.1.1", ESME)
     acknowledged = texts(await client.say(request))
@@ -52,6 +57,9 @@ async def test_a_read_is_acknowledged_and_its_response_is_pushed_after_the_gap(c
     assert b">\n<" not in octets.partition(b"?>\n")[2]
 
 
+@pytest.mark.requirement("GW-15")
+@pytest.mark.requirement("GW-36")
+@pytest.mark.requirement("GW-18")
 async def test_a_critical_request_stops_at_its_pre_command_and_goes_on_when_that_comes_back_signed(client: Client) -> None:
     request = client.request("7.2", ESME)
     answer = texts(await client.say(request))
@@ -88,6 +96,8 @@ async def test_a_pre_command_has_its_end_after_a_day_and_is_refused_when_it_come
     assert refusals == ["ck8-pre-command-late"] * 2
 
 
+@pytest.mark.requirement("GW-16")
+@pytest.mark.requirement("GW-49")
 async def test_a_command_for_local_delivery_comes_back_in_the_exchange(client: Client) -> None:
     request = client.request("7.2", ESME)
     pre_command = base64.b64decode(texts(await client.say(request))["GBCSPayload"])
@@ -98,6 +108,7 @@ async def test_a_command_for_local_delivery_comes_back_in_the_exchange(client: C
     assert client.far_end.home.received == []
 
 
+@pytest.mark.requirement("SVC-8.2")
 async def test_the_inventory_is_answered_in_the_exchange_in_the_form_of_the_schema(client: Client, duis: Path) -> None:
     document = await client.say(client.request("8.2", body={"DeviceID": ESME}))
     assert texts(document)["ResponseCode"] == "I0"
@@ -113,6 +124,7 @@ async def test_each_command_variant_has_its_address(client: Client, address: str
     assert texts(etree.fromstring(answer.content))["ResponseCode"] == code
 
 
+@pytest.mark.requirement("GW-31")
 async def test_a_device_that_is_not_listed_and_a_signature_that_does_not_hold_are_answered_with_codes(client: Client, duis: Path) -> None:
     unknown = await client.say(client.request("4.1.1", Eui64.parse("00db123456789099")))
     assert texts(unknown)["ResponseCode"] == "E19"
@@ -150,6 +162,7 @@ async def test_a_request_in_json_is_answered_in_json(client: Client) -> None:
     assert (wrong.status_code, "header" in wrong.text) == (400, True)
 
 
+@pytest.mark.requirement("GW-23")
 @pytest.mark.requirement("GW-79")
 async def test_acknowledgement_response_and_alert_are_signed_xml_of_the_schema(client: Client, duis: Path) -> None:
     acknowledgement = await client.say(client.request("4.1.1", ESME))
@@ -178,6 +191,7 @@ async def test_device_alerts_are_pushed(client: Client, duis: Path) -> None:
     assert load_schema(duis / "xsd" / "DUIS.xsd").validate(document)
 
 
+@pytest.mark.requirement("GW-22")
 async def test_a_silent_device_is_told_as_a_dcc_alert(client: Client, duis: Path) -> None:
     client.far_end.home.change = lambda messages: []
     request = client.request("4.1.1", ESME)

@@ -86,6 +86,7 @@ async def test_a_share_of_the_requests_of_a_service_is_refused_with_a_code(clien
     assert texts(await client.say(client.request("8.2", body={"DeviceID": ESME})))["ResponseCode"] == "I0", "another service"
 
 
+@pytest.mark.requirement("GW-07")
 async def test_one_schema_version_alone_is_taken_and_answered(client: Client) -> None:
     client.faults.add("schema 5.3 only")
     document = await client.say(client.request("4.1.1", ESME))
