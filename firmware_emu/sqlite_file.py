@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Protocol
 
 from firmware_emu.errors import NotAvailable, StoreTrouble
 from firmware_emu.ownership import Owner
@@ -23,6 +24,18 @@ STATEMENTS = 1024
 """Statements that a connection keeps compiled: more than any store has."""
 
 
+class Fetches(Protocol):
+    """Result of a statement."""
+
+    def fetchall(self) -> list[Any]: ...
+
+
+class Executes(Protocol):
+    """A database as the steps of a store's form need it."""
+
+    def execute(self, sql: str, values: Sequence[Value] = (), /) -> Fetches: ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoreForm:
     """Layout that a store must have: ``what`` names it in a sentence, ``mark`` is its application id, ``steps`` lead to each version in
@@ -30,7 +43,7 @@ class StoreForm:
 
     what: str
     mark: int
-    steps: tuple[Callable[[sqlite3.Connection], None], ...]
+    steps: tuple[Callable[[Executes], None], ...]
     tables: frozenset[str]
 
 
@@ -39,7 +52,7 @@ def _columns(connection: sqlite3.Connection, tables: Iterable[str]) -> frozenset
 
 
 @lru_cache
-def _columns_of(form: StoreForm) -> frozenset[tuple[str, str]]:
+def columns_of(form: StoreForm) -> frozenset[tuple[str, str]]:
     """Table and column of everything that a new store of this form has."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for step in form.steps:
@@ -97,7 +110,7 @@ class SqliteFile:
             raise NotAvailable(self._name, f"its table {min(gone)} is gone: {self._way_out()}")
         with self.told(opening=True):
             columns = _columns(self.connection, form.tables)
-        if lost := _columns_of(form) - columns:
+        if lost := columns_of(form) - columns:
             table, column = min(lost)
             raise NotAvailable(self._name, f"it is damaged (its table {table} has no column {column}): {self._way_out()}")
 
@@ -184,6 +197,14 @@ class SqliteFile:
             if (trouble := self._trouble(wrong)) is None:
                 raise
             raise trouble from wrong
+
+    def inserted(self, sql: str, values: Sequence[Value], table: str) -> int:
+        """Run an INSERT of one row into ``table``; its number."""
+        return self.execute(sql, values).lastrowid or 0
+
+    def revision(self) -> tuple[int, int]:
+        """Two numbers of which one changes with every change of the file, whoever makes it: another process, this one."""
+        return int(self.execute("PRAGMA data_version").fetchone()[0]), self.connection.total_changes
 
     def begin(self) -> None:
         """Begin to write. Raises NotAvailable where another process took the store over meanwhile."""

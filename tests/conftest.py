@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="also what waits on real time, at so many bench seconds a second: 1 as in life, 10 on a machine with nothing else to do",
     )
     group.addoption("--long", action="store_true", help="also what takes minutes of processor: the year of a home whole, not weeks of it")
+    group.addoption("--postgresql", action="store_true", help="every store of a DCC is one of PostgreSQL, started for the run")
     group.addoption("--duis", type=Path, default=_SHARED / "duis", help="folder with templates/ and xsd/ (DUIS requests and schemas)")
 
 
@@ -107,6 +108,27 @@ def rtds(request: pytest.FixtureRequest) -> Path:
 def duis(request: pytest.FixtureRequest) -> Path:
     """DUIS request templates and schemas."""
     return _folder(request, "--duis", "templates")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a PostgreSQL server of the session's own."""
+    from tests.databases import server
+
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def _stores_in_postgresql(request: pytest.FixtureRequest) -> Iterator[None]:
+    if not request.config.getoption("--postgresql"):
+        yield
+        return
+    from tests.databases import instead_of_files
+
+    with pytest.MonkeyPatch.context() as patch:
+        instead_of_files(request.getfixturevalue("postgresql"), patch, request.node.nodeid)
+        yield
 
 
 @pytest.fixture(scope="session")

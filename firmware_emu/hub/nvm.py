@@ -6,17 +6,16 @@ A commit is on the medium when it returns, and one that was torn half way is not
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from firmware_emu.errors import CommsHubError
-from firmware_emu.sqlite_file import SqliteFile, StoreForm
+from firmware_emu.sqlite_file import Executes, SqliteFile, StoreForm
 
 
-def _entries(database: sqlite3.Connection) -> None:
+def _entries(database: Executes) -> None:
     database.execute("CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
 
 

@@ -164,6 +164,11 @@ class WanChannel:
         self._wake.set()
         return sequence
 
+    def wake(self) -> None:
+        """Look at the store again: another process that has it has posted a frame, or got one acknowledged."""
+        self._wake.set()
+        self._acknowledged.set()
+
     def waiting(self) -> tuple[WanFrame, ...]:
         """Frames that are stored and not yet acknowledged, oldest first."""
         return tuple(frame for key in self._outbox() if (frame := self._stored(key)) is not None)

@@ -12,11 +12,13 @@ from starlette.requests import Request
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.ids import Eui64
+from firmware_emu.supervised import supervised
 from firmware_emu.wan.tls import files_of
 from hil.bench.duties import standing_duties
 from hil.bench.far_end import FarEnd
 from hil.dcc.base.requests import OPEN
 from hil.dcc.base.tables import create_tables
+from hil.dcc.companions import Company
 from hil.dcc.own_services.schedules import schedules_in
 from hil.dcc.service.app import Caller, make_app
 from hil.dcc.service.exchange import Exchange, WebService
@@ -128,6 +130,10 @@ async def stand(
         self_service = PageServer(make_page(page, names), places.host, places.page, tls)
         standing.urls["page"] = await self_service.start()
         stack.push_async_callback(self_service.close)
+        if dcc.store.companions is not None:
+            company = Company(dcc, pusher, dcc.store.companions)
+            keeping = supervised(company.keep(), "the companions", dcc.trace, area="dcc")
+            stack.callback(keeping.cancel)
         yield standing
 
 

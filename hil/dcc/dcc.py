@@ -380,7 +380,9 @@ class Dcc:
 
     async def start(self) -> None:
         """Go on where the store says: open outages and deadlines are watched again, deferred requests deferred, schedules and firmware
-        campaigns run. Hubs are attached by the caller."""
+        campaigns run. Hubs are attached by the caller. Of several processes with one store the one that leads does it."""
+        if not self.store.leads:
+            return
         self.alerts.watch_outages()
         self.answers.resume()
         self.deferred.resume(self.processing.go_on, self.processing.refused_later)

@@ -17,7 +17,9 @@ from firmware_emu.board import load_board
 from hil.bench.run_folder import RunFolder
 from hil.fleet.cluster import Played, Workers, play_all
 from hil.fleet.partition import Partition, play
-from hil.fleet.phases import SCENARIOS, phases_of
+from hil.fleet.phases import FAR_SCENARIOS, SCENARIOS, far_phases_of, phases_of
+from hil.fleet.proof import PROCESSES, prove
+from hil.fleet.remote import FarFleet, FarSide, make_keys
 from hil.fleet.report import FleetReport, merged
 from hil.report.write import write_html, write_junit
 
@@ -49,6 +51,17 @@ def fleet() -> None:
 )
 @click.option("--board", "board_name", default="simulated", show_default=True, help="board whose homes these are")
 @click.option("--seed", type=int, default=None, help="seed of what is drawn; the board's if not given")
+@click.option("--dcc", "hubs", metavar="HOST:PORT[,...]", help="DCC elsewhere, where hubs connect; several processes of it with commas")
+@click.option("--web", metavar="URL[,...]", help="its web services for the users, as http://127.0.0.1:8079/api/v1")
+@click.option("--keys", type=click.Path(file_okay=False, path_type=Path), help="folder of `chub fleet keys`; --dcc needs it")
+@click.option(
+    "--ramp", type=click.FloatRange(0), default=0.0, help="with --dcc: new connections a second of each process [default: no limit]"
+)
+@click.option("--most", type=click.IntRange(0), default=0, help="with --dcc: connections at once of each process [default: no limit]")
+@click.option(
+    "--churn", "churn_s", type=click.FloatRange(0), default=0.0, help="with --dcc: seconds between two cut connections [default: none cut]"
+)
+@click.option("--reads", type=click.IntRange(1), default=1, show_default=True, help="with --dcc: reads of each home once it is installed")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def run(
     scenario: str | None,
@@ -60,32 +73,45 @@ def run(
     kills: int,
     board_name: str,
     seed: int | None,
+    hubs: str | None,
+    web: str | None,
+    keys: Path | None,
+    ramp: float,
+    most: int,
+    churn_s: float,
+    reads: int,
     as_json: bool,
 ) -> None:
     """Play SCENARIO in many homes; without a name the scenarios are listed. Exit code 1 where a home does not pass.
 
     Homes are played in partitions, each with a DCC and a clock of its own, on the workers of Dask. A partition whose worker is lost is
     played again. Every problem names the home, and the command that plays that home alone.
+
+    With --dcc the homes of `chub fleet keys` play in real time before a DCC that is elsewhere, one process a supplier: connect, or install
+    (which installs and reads). The verdict fails where a request has no answer, or two.
     """
     if scenario is None:
         _list(as_json)
         return
-    phases_of(scenario)
+    far = _far(hubs, web, keys, ramp, most, churn_s, reads)
+    (phases_of if far is None else far_phases_of)(scenario)
     if kills and scheduler is not None:
         raise click.UsageError("--kill-workers with --scheduler: expected workers that are made here")
     board = load_board(board_name)
     drawn = board.seed if seed is None else seed
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr, force=True)
     folder = RunFolder(f"fleet-{scenario}", board, drawn)
-    if alone is not None:
+    if far is not None:
+        plan = FarFleet.of(far.keys)
+        homes = plan.homes
+        blocks = [(index, plan.block(index)) for index in range(plan.suppliers)]
+        parts = [Partition(scenario, plan.board, drawn, block.start, len(block), far, index) for index, block in blocks if len(block)]
+        report = _report(scenario, board_name, drawn, parts, Workers(len(parts), scheduler, kills, drawn), homes, folder)
+    elif alone is not None:
         report = _alone(scenario, board_name, drawn, alone)
     else:
         parts = [Partition(scenario, board_name, drawn, first, min(size, homes + 1 - first)) for first in range(1, homes + 1, size)]
-        played = _played(parts, Workers(workers, scheduler, kills, drawn), homes)
-        found = tuple(played.results)
-        report = FleetReport(
-            scenario, board_name, drawn, played.workers, merged(found, homes), found, played.real_s, played.killed, dict(folder.facts)
-        )
+        report = _report(scenario, board_name, drawn, parts, Workers(workers, scheduler, kills, drawn), homes, folder)
     folder.close()
     told = report.as_json()
     (folder.path / "fleet.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -95,7 +121,73 @@ def run(
         click.echo(json.dumps({**told, "run": str(folder.path)}))
     else:
         _tell(report, folder.path)
-    sys.exit(1 if report.problems else 0)
+    sys.exit(0 if report.passed else 1)
+
+
+@fleet.command("keys")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--homes", type=click.IntRange(1, MOST_HOMES), default=10, show_default=True, help="homes: a hub and an electricity meter each"
+)
+@click.option("--suppliers", type=click.IntRange(1, 200), default=2, show_default=True, help="suppliers that share them, and so processes")
+@click.option(
+    "--inbox-port", type=click.IntRange(1024, 65000), default=9100, show_default=True, help="of the first supplier's receiving service"
+)
+@click.option("--board", "board_name", default="simulated", show_default=True, help="board whose homes these are")
+@click.option(
+    "--store", type=click.Path(dir_okay=False, path_type=Path), help="store of a DCC of ours that is to know them: file or postgresql://"
+)
+def keys_(folder: Path, homes: int, suppliers: int, inbox_port: int, board_name: str, store: Path | None) -> None:
+    """Make the keys of a fleet in FOLDER, for it and for a DCC elsewhere (`chub dcc up --keys FOLDER`, `chub fleet run --dcc`)."""
+    make_keys(folder, FarFleet(board_name, homes, suppliers, inbox_port), store)
+    click.echo(f"{folder}: keys of {homes} homes and {suppliers} suppliers")
+
+
+@fleet.command("prove")
+@click.option(
+    "--homes", type=click.IntRange(PROCESSES, MOST_HOMES), default=10, show_default=True, help="homes: a hub and an electricity meter each"
+)
+@click.option(
+    "--reads", type=click.IntRange(1), default=2, show_default=True, help="reads of each home, after its three requests of installation"
+)
+@click.option("--kill/--no-kill", default=True, show_default=True, help="kill one process of the DCC half way")
+@click.option(
+    "--inbox-port", type=click.IntRange(1024, 65000), default=9100, show_default=True, help="of the first supplier's receiving service"
+)
+@click.option("--board", "board_name", default="simulated", show_default=True, help="board whose homes these are")
+@click.option("--seed", type=int, default=1, show_default=True, help="seed of what is drawn")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def prove_(homes: int, reads: int, kill: bool, inbox_port: int, board_name: str, seed: int, as_json: bool) -> None:
+    """Two processes of homes before a DCC of two processes on one PostgreSQL, all started here: nothing lost, nothing doubled.
+
+    Needs PostgreSQL's programs (Debian: postgresql). Exit code 1 where a request has no answer, or two.
+    """
+    proof = prove(board_name, homes, reads, inbox_port, seed, kill=kill)
+    told = proof.as_json()
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        rows = Table("figure", "value", title=f"fleet before a DCC of {PROCESSES} processes: {told['verdict']}")
+        for name in ("homes", "passed", "requests", "killed_at", "answered_twice", "store", "real_s", "processor_s"):
+            rows.add_row(name.replace("_", " "), json.dumps(told[name]))
+        Console().print(rows)
+        for home in proof.report.problems[:_PROBLEMS_SHOWN]:
+            click.echo(f"home {home.home}, {home.phase}: {home.problem}")
+    sys.exit(0 if told["verdict"] == "pass" else 1)
+
+
+def _far(hubs: str | None, web: str | None, keys: Path | None, ramp: float, most: int, churn_s: float, reads: int) -> FarSide | None:
+    if hubs is None:
+        return None
+    if keys is None:
+        raise click.UsageError("--dcc without --keys: expected the folder that `chub fleet keys` made")
+    return FarSide(keys, tuple(hubs.split(",")), tuple(filter(None, (web or "").split(","))), ramp, most, churn_s, reads)
+
+
+def _report(scenario: str, board: str, seed: int, parts: list[Partition], workers: Workers, homes: int, folder: RunFolder) -> FleetReport:
+    played = _played(parts, workers, homes)
+    found = tuple(played.results)
+    return FleetReport(scenario, board, seed, played.workers, merged(found, homes), found, played.real_s, played.killed, dict(folder.facts))
 
 
 def _alone(scenario: str, board: str, seed: int, home: int) -> FleetReport:
@@ -119,6 +211,7 @@ def _played(parts: list[Partition], workers: Workers, homes: int) -> Played:
 
 def _list(as_json: bool) -> None:
     rows = [{"name": name, "phases": [phase.name for phase in phases]} for name, phases in SCENARIOS.items()]
+    rows += [{"name": f"{name} --dcc", "phases": [phase.name for phase in phases]} for name, phases in FAR_SCENARIOS.items()]
     if as_json:
         click.echo(json.dumps({"scenarios": rows}))
         return

@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError
 from firmware_emu.trace import Trace
-from hil.fleet.phases import Phase, phases_of
+from hil.fleet.phases import Phase, far_phases_of, phases_of
+from hil.fleet.remote import FarEstate, FarSide, open_far_estate
 from hil.scenarios.estate import Dwelling, Estate, Plan, open_estate
 
 _AT_ONCE = 8
@@ -34,6 +36,9 @@ class Partition:
     seed: int
     first: int
     homes: int
+    far: FarSide | None = None
+    """Where their DCC is, if it is not one of the partition's own; the homes are then those of one supplier."""
+    supplier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,15 @@ class PartitionResult:
     real_s: float
     memory_mb: float
     process: int
+    asked: int = 0
+    """Requests to a DCC elsewhere, and those whose Response came more than once."""
+    doubled: tuple[str, ...] = ()
 
 
 def play(partition: Partition, done: Callable[[int], None] = lambda home: None) -> PartitionResult:
     """Play a partition; ``done`` is told the number of each home that has come to its end. Raises UnknownFleetScenario, BoardError."""
+    if partition.far is not None:
+        return _play_far(partition, partition.far, done)
     phases, board = phases_of(partition.scenario), load_board(partition.board)
     clock = Clock(start=board.clock.start, warp=True)
     processor, real = time.process_time(), time.monotonic()
@@ -79,13 +89,40 @@ def play(partition: Partition, done: Callable[[int], None] = lambda home: None) 
     return PartitionResult(partition.first, homes, time.process_time() - processor, time.monotonic() - real, round(memory, 1), os.getpid())
 
 
-async def _play(estate: Estate, partition: Partition, phases: tuple[Phase, ...], done: Callable[[int], None]) -> tuple[HomeResult, ...]:
+def _play_far(partition: Partition, far: FarSide, done: Callable[[int], None]) -> PartitionResult:
+    """The same before a DCC elsewhere, in real time."""
+    phases = far_phases_of(partition.scenario)
+    clock = Clock()
+    processor, real = time.process_time(), time.monotonic()
+
+    async def whole() -> tuple[tuple[HomeResult, ...], FarEstate]:
+        async with open_far_estate(far, partition.supplier, clock, Trace(clock.now), partition.seed) as estate:
+            return await _play(estate, partition, phases, done), estate
+
+    homes, estate = clock.run(whole())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return PartitionResult(
+        partition.first,
+        homes,
+        time.process_time() - processor,
+        time.monotonic() - real,
+        round(memory, 1),
+        os.getpid(),
+        estate.user.asked,
+        tuple(estate.doubled()),
+    )
+
+
+E = TypeVar("E", Estate, FarEstate)
+
+
+async def _play(estate: E, partition: Partition, phases: tuple[Phase[E], ...], done: Callable[[int], None]) -> tuple[HomeResult, ...]:
     numbered = dict(zip(range(partition.first, partition.first + partition.homes), estate.dwellings, strict=True))
     found = {number: HomeResult(number, phases[0].name) for number in numbered}
     randoms = {number: Random(f"{partition.seed}/{number}") for number in numbered}
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(number: int, home: Dwelling, phase: Phase) -> None:
+    async def one(number: int, home: Dwelling, phase: Phase[E]) -> None:
         async with gate:
             began, problem = estate.clock.now(), ""
             try:

@@ -19,7 +19,7 @@ from hil.scenarios.estate import Dwelling, Plan
 from hil.scenarios.scenario import Scenario, Stage
 
 _LONG_S, _SHORT_S = 240.0, 60.0
-_NEW = 0x00000101
+NEW_VERSION = 0x00000101
 _DAY_S = 86400.0
 _CODE = bytes(range(256)) * 8
 """The new firmware: as good as any, since no meter of the bench runs it."""
@@ -76,15 +76,15 @@ def _alerts(stage: Stage, before: int, code: str) -> int:
     return len({record.told for record in stage.estate.dcc.alerts.records()[before:] if record.code == code})
 
 
-def _image(keystore: Keystore, supplier: Eui64) -> bytes:
+def image_for(keystore: Keystore, supplier: Eui64) -> bytes:
     """An OTA file with a firmware signed by the meters' supplier."""
     signature = primitives.sign(keystore.private_key(supplier, KeyUsage.DIGITAL_SIGNATURE), _CODE)
     size = 60 + len(_CODE) + 66
-    numbers = (0x0BEEF11E, 0x0100, 60, 0x0004, 0x10D4, int(DeviceType.ESME), _NEW, 2, bytes(32), size, 1, 1)
+    numbers = (0x0BEEF11E, 0x0100, 60, 0x0004, 0x10D4, int(DeviceType.ESME), NEW_VERSION, 2, bytes(32), size, 1, 1)
     return struct.pack("<IHHHHHIH32sIHH", *numbers) + _CODE + b"\x00\x40" + signature
 
 
-def _version(home: Dwelling) -> int:
+def version_of(home: Dwelling) -> int:
     meter = home.devices["ESME"]
     assert isinstance(meter, Esme)
     return int.from_bytes(firmware.running_version(meter.gbcs), "big")
@@ -95,11 +95,11 @@ async def firmware_campaign(stage: Stage) -> None:
     estate, step = stage.estate, stage.steps.step
     homes, dcc = estate.dwellings, estate.dcc
     unreached, damaged, cut = homes[3], homes[11], homes[16]
-    image = _image(estate.keystore, estate.suppliers[0])
+    image = image_for(estate.keystore, estate.suppliers[0])
     async with step(f"{len(homes)} homes are installed"):
         await estate.install()
         row = homes[0].rows["ESME"]
-        dcc.inventory.certify(DeviceType.ESME, row.manufacturer, row.model, f"{_NEW:08X}")
+        dcc.inventory.certify(DeviceType.ESME, row.manufacturer, row.model, f"{NEW_VERSION:08X}")
 
     def damage(record: Record) -> None:
         """As soon as that hub has the image whole, before its meter asks for the first block."""
@@ -112,7 +112,7 @@ async def firmware_campaign(stage: Stage) -> None:
         await unreached.wan.cut("no SM WAN coverage")
         meters = ",".join(one.rows["ESME"].eui.duis for one in homes)
         outcome = await estate.ask(
-            homes[0], "11.1", None, {"FirmwareImage": image, "FirmwareVersion": f"{_NEW:08X}", "DeviceIDList": meters}
+            homes[0], "11.1", None, {"FirmwareImage": image, "FirmwareVersion": f"{NEW_VERSION:08X}", "DeviceIDList": meters}
         )
         expect(outcome.ok, outcome.why)
         values["octets"], values["Devices"] = len(image), len(homes)
@@ -133,19 +133,19 @@ async def firmware_campaign(stage: Stage) -> None:
             expect(target.state == FAILED, f"the {name} one is {target.state}")
         expect(_in(stage, VERIFIED) == len(homes) - 2, f"{_in(stage, VERIFIED)} are verified")
     async with step("nothing runs yet; 11.3 makes it run where it was verified, and nowhere else") as values:
-        expect(not any(_version(one) == _NEW for one in homes), "an image ran without 11.3")
+        expect(not any(version_of(one) == NEW_VERSION for one in homes), "an image ran without 11.3")
         held = OtaImage.decode(image).hash
         unreached.wan.coverage = True
         await estate.until("the last hub", lambda: dcc.head_end.connected(unreached.board.hub.chf), 7200)
         for one in homes:
             outcome = await estate.ask(one, "11.3", one.rows["ESME"].eui, {"FirmwareHash": held})
             expect(outcome.ok is (one not in (unreached, damaged)), outcome.why)
-        values["run the new one"] = sum(_version(one) == _NEW for one in homes)
+        values["run the new one"] = sum(version_of(one) == NEW_VERSION for one in homes)
         expect(values["run the new one"] == len(homes) - 2, "not every verified image runs, or another one")
     async with step("the inventory has the version of each") as values:
         await estate.clock.sleep(60)
         listed = [dcc.inventory.listed(one.rows["ESME"].eui).firmware for one in homes]
-        values["new"], values["old"] = listed.count(f"{_NEW:08X}"), len(listed) - listed.count(f"{_NEW:08X}")
+        values["new"], values["old"] = listed.count(f"{NEW_VERSION:08X}"), len(listed) - listed.count(f"{NEW_VERSION:08X}")
         expect(values["old"] == 2, f"{values['old']} are listed with the old version")
 
 

@@ -26,6 +26,7 @@ from firmware_emu.hub.hub import Hub, PowerEvent
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
+from firmware_emu.wan.base import WanLink
 from firmware_emu.wan.virtual import MemoryWan, ShapedLink
 from hil.bench.dcc_board import dcc_of, hold_and_register, list_hub, supplier_of
 from hil.bench.keys import devices, organisations
@@ -108,10 +109,12 @@ class Dwelling:
         keystore: Keystore,
         medium: MemoryWan,
         spares: Sequence[DeviceTable] = (),
+        link: WanLink | None = None,
     ) -> None:
+        """``link``: the hub's end of its SM WAN, where that is not ``medium``."""
         self.board, self.clock, self.trace, self.keystore = board, clock, trace, keystore
         self.medium = medium
-        self.wan = ShapedLink(medium.hub)
+        self.wan = ShapedLink(medium.hub if link is None else link)
         self.store = MemoryStore()
         self._han = Han()
         self._radio = MemoryRadio(self._han, board.hub.gpf)

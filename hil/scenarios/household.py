@@ -87,7 +87,7 @@ async def install_and_leave(stage: Stage) -> None:
         expect(values["status"] == "Commissioned", f"status is {values['status']}")
 
 
-def _credentials(keystore: Keystore, supplier: Eui64, mpxn: str) -> dict[str, Content]:
+def credentials_of(keystore: Keystore, supplier: Eui64, mpxn: str) -> dict[str, Content]:
     cells = (
         ("DigitalSigningCertificate", KeyUsage.DIGITAL_SIGNATURE, CellUsage.MANAGEMENT),
         ("KeyAgreementCertificate", KeyUsage.KEY_AGREEMENT, CellUsage.MANAGEMENT),
@@ -118,7 +118,7 @@ async def change_of_supplier(stage: Stage) -> None:
     async with step("registration data name the gaining supplier from now on; it asks for 6.23"):
         estate.dcc.register_supply(str(row.mpxn), UserRole.IS, gaining, estate.clock.now())
         told = [len(estate.users[eui].inbox) for eui in (losing, gaining)]
-        _need(await _as(stage, 1, "6.23", meter.eui64, _credentials(estate.keystore, gaining, str(row.mpxn))))
+        _need(await _as(stage, 1, "6.23", meter.eui64, credentials_of(estate.keystore, gaining, str(row.mpxn))))
     async with step("the meter holds the gaining supplier, and both suppliers are told") as values:
         holds = meter.gbcs.credentials.party(RemotePartyRole.SUPPLIER)
         values["the meter holds"] = str(holds)
@@ -208,17 +208,17 @@ async def alert_storm(stage: Stage) -> None:
     async with step(f"the meter tells {tampers} times in a minute that somebody is at its terminals") as values:
         before, inbox = len(estate.dcc.alerts.records()), len(user.inbox)
         for _ in range(tampers):
-            meter.events.tell(_TAMPER)
+            meter.events.tell(TAMPER)
             await estate.clock.sleep(0.5)
         await estate.until(
-            "the alerts at the DCC", lambda: sum(one.code == f"{_TAMPER:04X}" for one in estate.dcc.alerts.records()[before:]) == tampers
+            "the alerts at the DCC", lambda: sum(one.code == f"{TAMPER:04X}" for one in estate.dcc.alerts.records()[before:]) == tampers
         )
-        found = [one for one in estate.dcc.alerts.records()[before:] if one.code == f"{_TAMPER:04X}"]
+        found = [one for one in estate.dcc.alerts.records()[before:] if one.code == f"{TAMPER:04X}"]
         values["delivered"] = sum(one.state == "delivered" for one in found)
         values["throttled"] = sum(one.state == "throttled" for one in found)
     async with step("as many reach the supplier as the rule lets through, with sequence and count") as values:
         passed = int(settings.storm_threshold) + (tampers - int(settings.storm_threshold)) // int(settings.storm_one_in)
-        told = [one for one in user.inbox[inbox:] if one.code == f"{_TAMPER:04X}"]
+        told = [one for one in user.inbox[inbox:] if one.code == f"{TAMPER:04X}"]
         values["told"], values["expected"] = len(told), passed
         expect(len(told) == passed, f"{len(told)} reached the supplier, expected {passed}")
         values["sequence of the last"], values["each stands for"] = told[-1].sequence, told[-1].count
@@ -230,7 +230,7 @@ async def alert_storm(stage: Stage) -> None:
         _need(await estate.ask(home, "4.1.1", meter.eui64))
 
 
-_TAMPER, _OTHER = 0x8F3F, 0x8F1D
+TAMPER, _OTHER = 0x8F3F, 0x8F1D
 
 
 async def anomaly(stage: Stage) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from firmware_emu.ids import Eui64
 from hil.dcc.base.requests import Requests, StoredRequest
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import DccStore, Row
 from hil.dcc.base.tables import create_tables
 from hil.ssi.settings import PageSettings
 
@@ -57,7 +56,7 @@ class RequestArchive:
             ),
         )
 
-    def archived(self, user: Eui64) -> list[sqlite3.Row]:
+    def archived(self, user: Eui64) -> Sequence[Row]:
         """The user's archived requests, the newest first."""
         return self._store.rows("SELECT * FROM archived_requests WHERE user = ? ORDER BY received DESC", (str(user),))
 

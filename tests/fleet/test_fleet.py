@@ -77,6 +77,13 @@ def _homes(first: int, count: int) -> list[HomeResult]:
 
 def test_an_unknown_scenario_is_one_line_and_the_known_ones_are_listed() -> None:
     done = CliRunner().invoke(fleet, ["run", "flood"])
-    assert "expected one of install, load, power-cut" in str(done.exception)
+    assert "expected one of install, load, alert-storm, firmware, supplier, power-cut" in str(done.exception)
     listed = json.loads(CliRunner().invoke(fleet, ["run", "--json"]).stdout)
-    assert [row["name"] for row in listed["scenarios"]] == ["install", "load", "power-cut"]
+    assert [row["name"] for row in listed["scenarios"]][:6] == ["install", "load", "alert-storm", "firmware", "supplier", "power-cut"]
+
+
+@pytest.mark.parametrize("scenario", ["alert-storm", "firmware", "supplier"])
+def test_a_scenario_passes_in_every_home_of_a_partition(scenario: str) -> None:
+    result = play(Partition(scenario, "simulated", 3, 1, 2))
+    assert [home.problem for home in result.homes] == ["", ""]
+    assert set(result.homes[0].bench_s) == {phase.name for phase in phases.SCENARIOS[scenario]}

@@ -94,6 +94,7 @@ class FarStore(_Named):
     def __init__(self, path: Path, owner: bool) -> None:
         self._store = DccStore(path, owner=owner)
         self.values = self._store.named("")
+        assert isinstance(self._store._file, SqliteFile)
         self.file = self._store._file
         self._counters = OriginatorCounters(self._store, 1)
 

@@ -17,10 +17,14 @@ from rich.table import Table
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.errors import IdentifierError, NotAvailable
 from firmware_emu.ids import Eui64
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import DccStore, database_url
 
 store_option = click.option(
-    "--store", "store_path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The DCC's store (SQLite)."
+    "--store",
+    "store_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The DCC's store: a file, or postgresql://user@host:port/name.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 
@@ -79,7 +83,7 @@ DECIMAL = DecimalType()
 @contextmanager
 def opened(path: Path) -> Iterator[DccStore]:
     """The store of a DCC that has run, opened beside the process that owns it. Raises NotAvailable."""
-    if not path.exists():
+    if database_url(path) is None and not path.exists():
         raise NotAvailable(str(path), "name the store of a DCC that has run (--store)")
     store = DccStore(path, owner=False)
     try:

@@ -29,6 +29,7 @@ from firmware_emu.cli import exit_code
 from firmware_emu.errors import NotAvailable
 from firmware_emu.supervised import supervised
 from hil.bench.far_end import VISIT, Visit
+from hil.dcc.base.store import database_url
 
 _LINE = 1 << 20
 _PATH_LONGEST = 100
@@ -41,7 +42,9 @@ OWN = ("up", "serve", "down")
 
 
 def socket_of(store: Path) -> Path:
-    """The socket of the DCC that runs on ``store``."""
+    """The socket of the DCC that runs on ``store``; of several on one database, of one."""
+    if (url := database_url(store)) is not None:
+        return Path(tempfile.gettempdir()) / f"chub-{os.getuid()}" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.socket"
     beside = Path(os.path.abspath(store)).with_name(store.name + ".socket")
     if len(str(beside)) <= _PATH_LONGEST:
         return beside
@@ -76,7 +79,9 @@ class DccGroup(click.Group):
         absolute = []
         for before, word in zip(["", *args], args, strict=False):
             name, equals, value = word.partition("=")
-            if before in paths or (not word.startswith("-") and os.sep not in word[:1] and Path(word).exists()):
+            if database_url(Path(word)) is not None:
+                absolute.append(word)
+            elif before in paths or (not word.startswith("-") and os.sep not in word[:1] and Path(word).exists()):
                 absolute.append(os.path.abspath(word))
             elif equals and name in paths:
                 absolute.append(f"{name}={os.path.abspath(value)}")
@@ -163,8 +168,11 @@ async def visited(store: Path, visit: Visit, commands: click.Command) -> AsyncIt
     path = socket_of(store)
     with contextlib.suppress(FileExistsError):
         path.parent.mkdir(mode=0o700)
-    if path.is_socket():  # of a DCC that was killed: this one owns the store
-        path.unlink()
+    if path.is_socket():
+        if database_url(store) is not None and _answers(path):  # another process with the same database is visited
+            yield
+            return
+        path.unlink()  # of a DCC that was killed
     threads = ThreadPoolExecutor(thread_name_prefix="visitor")
     before = os.umask(0o177)
     try:
@@ -180,6 +188,15 @@ async def visited(store: Path, visit: Visit, commands: click.Command) -> AsyncIt
             server.close()
             threads.shutdown(wait=False, cancel_futures=True)
             path.unlink(missing_ok=True)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        try:
+            link.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 async def _serve(

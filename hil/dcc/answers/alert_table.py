@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from firmware_emu.ids import Eui64
 from firmware_emu.sqlite_file import Value
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import DccStore, Row
 
 DEVICE_ALERT, DCC_ALERT = "i", "j"
 """Kinds of alert: the type letters of sec2-rules 3."""
@@ -53,7 +52,7 @@ class AlertRecord:
         return self.octets or (self.code, self.device, self.detail.get("began", self.number))
 
 
-def _record(row: sqlite3.Row) -> AlertRecord:
+def _record(row: Row) -> AlertRecord:
     return AlertRecord(
         row["number"],
         row["time"],
@@ -96,7 +95,7 @@ class AlertTable:
         """Device Alerts of one code from one Device since then, copies to further parties and dropped ones left out."""
         row = self.store.row(
             "SELECT count(*) AS n FROM alerts WHERE kind = 'i' AND device = ? AND code = ? AND time > ? "
-            "AND state != 'dropped' AND instr(identifier, '>') = 0",
+            "AND state != 'dropped' AND identifier NOT LIKE '%>%'",
             (str(device), code, since),
         )
         return 0 if row is None else int(row["n"])

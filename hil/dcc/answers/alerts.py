@@ -363,6 +363,8 @@ class Alerts:
             return
         await self._context.clock.sleep(max(0.0, outage.due - self._context.clock.now()))
         with self._context.store.transaction():
+            if self._outages.of(chf) is None:
+                return  # the hub is back at another process
             self._outages.told(chf)
             self.raise_dcc_alert("AD1", chf, self.relevant(chf), began=outage.began, payload="PowerOutageEvent")
         self._watches.pop(chf, None)

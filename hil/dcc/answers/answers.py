@@ -21,7 +21,18 @@ from firmware_emu.supervised import supervised
 from hil.dcc.answers.alerts import Alerts, CredentialsChanged
 from hil.dcc.answers.effects import EFFECTS, Effects
 from hil.dcc.base.refusals import OwnServiceRefused, refused
-from hil.dcc.base.requests import STANDING, Effect, LifeStep, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest, may_happen
+from hil.dcc.base.requests import (
+    STANDING,
+    Effect,
+    LifeStep,
+    MovedElsewhere,
+    RequestEvent,
+    RequestMoved,
+    RequestState,
+    Resume,
+    StoredRequest,
+    may_happen,
+)
 from hil.dcc.base.results import Delivery, LegMessage, Outcome, Refusal, Verdict, judge
 from hil.dcc.base.services import schedule
 from hil.dcc.base.store import Bus, DccStore, outliving
@@ -202,10 +213,12 @@ class Answers:
     _waiters: dict[str, set[asyncio.Event]] = field(default_factory=dict)
 
     _watches: set[asyncio.Task[None]] = field(default_factory=set)
+    _watched: set[str] = field(default_factory=set)
     _closed: bool = False
 
     def __post_init__(self) -> None:
         self.bus.on(RequestMoved, self._moved)
+        self.bus.on(MovedElsewhere, self._moved)
         self.bus.on(CredentialsChanged, self._credentials_changed)
 
     # Arrival
@@ -331,7 +344,7 @@ class Answers:
             raise OwnServiceRefused("local-not-accepted")
         return {"request": stored.name, "status": judge(message).text}
 
-    def _moved(self, moved: RequestMoved) -> None:
+    def _moved(self, moved: RequestMoved | MovedElsewhere) -> None:
         for event in self._waiters.get(moved.name, ()):
             event.set()
 
@@ -358,7 +371,13 @@ class Answers:
             self._unanswered(stored, Travel(self.context.clock))
 
     def watch(self, name: str) -> None:
-        """As :meth:`settle`, while something else goes on."""
+        """As :meth:`settle`, while something else goes on; of several processes the one that leads does it."""
+        if not self.context.store.leads:
+            self.context.store.tell(f"watch {name}")
+            return
+        if name in self._watched:
+            return
+        self._watched.add(name)
         task = supervised(
             outliving(lambda: self.settle(name), f"the deadline of {name}", self.context.clock, self.context.trace),
             f"the deadline of {name}",
@@ -367,6 +386,7 @@ class Answers:
         )
         self._watches.add(task)
         task.add_done_callback(self._watches.discard)
+        task.add_done_callback(lambda _: self._watched.discard(name))
 
     def resume(self) -> None:
         """After a restart: the deadlines of what is at the hubs are watched again."""

@@ -8,7 +8,6 @@ its ladder take the steps of a request from it, and ``chub dcc why`` what a requ
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +15,7 @@ from enum import StrEnum
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.sqlite_file import Value
-from hil.dcc.base.store import Bus, DccStore
+from hil.dcc.base.store import Bus, DccStore, Row
 
 
 class RequestState(StrEnum):
@@ -227,6 +226,13 @@ class RequestMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class MovedElsewhere:
+    """Told on the bus after a step that another process with the same store has taken."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRequest:
     """One row. Times are bench seconds since 2000; ``command_id`` is the message identifier of the Command as text."""
 
@@ -271,7 +277,7 @@ def _octets(value: object) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _stored(row: sqlite3.Row) -> StoredRequest:
+def _stored(row: Row) -> StoredRequest:
     return StoredRequest(
         row["request"],
         Eui64.parse(row["user"]),
@@ -331,18 +337,20 @@ class Requests:
 
     def move(self, name: str, event: RequestEvent, **columns: Value) -> LifeStep:
         """``event`` has happened to the request; ``columns`` are those that its row of the table writes. Raises WrongEvent."""
-        row = self._store.row("SELECT state, delivered FROM requests WHERE request = ?", (name,))
-        state = RequestState.NEW if row is None else RequestState(row["state"])
-        step = step_of(name, state, event)
-        if row is None or (step.unless and row[step.unless] is not None):
-            raise WrongEvent(name, state, event)
-        assert set(columns) == set(step.writes), f"{event} writes {step.writes}, given {sorted(columns)}"
-        values: dict[str, Value] = {"state": step.to.value, **columns, **dict.fromkeys(step.clears)}
-        if step.stamp:
-            values[step.stamp] = self._now()
-        sets = ", ".join(f"{column} = ?" for column in values)
-        self._store.execute(f"UPDATE requests SET {sets} WHERE request = ?", (*values.values(), name))
-        self._tell(name, step)
+        with self._store.transaction():
+            row = self._store.row("SELECT state, delivered FROM requests WHERE request = ?", (name,))
+            state = RequestState.NEW if row is None else RequestState(row["state"])
+            step = step_of(name, state, event)
+            if row is None or (step.unless and row[step.unless] is not None):
+                raise WrongEvent(name, state, event)
+            assert set(columns) == set(step.writes), f"{event} writes {step.writes}, given {sorted(columns)}"
+            values: dict[str, Value] = {"state": step.to.value, **columns, **dict.fromkeys(step.clears)}
+            if step.stamp:
+                values[step.stamp] = self._now()
+            sets = ", ".join(f"{column} = ?" for column in values)
+            self._store.execute(f"UPDATE requests SET {sets} WHERE request = ?", (*values.values(), name))
+            self._store.tell(f"request {name}")
+            self._tell(name, step)
         return step
 
     def _tell(self, name: str, step: LifeStep) -> None:
@@ -382,7 +390,7 @@ class Requests:
         """Every request, of all users or one, oldest first; ``since`` leaves out those received before, ``before`` the later ones."""
         wanted: dict[str, Value] = {"user = ?": None if user is None else str(user), "received >= ?": since, "received < ?": before}
         given = {where: value for where, value in wanted.items() if value is not None}
-        return self._some(" AND ".join(["1", *given]), *given.values())
+        return self._some(" AND ".join(["TRUE", *given]), *given.values())
 
     def undelivered(self, user: Eui64) -> tuple[StoredRequest, ...]:
         """Those whose Response waits for this user."""
@@ -418,7 +426,7 @@ class Requests:
     def fingerprint(self, user: Eui64) -> str:
         """Changes when a request of this user's does."""
         row = self._store.row(
-            "SELECT count(*), max(received), max(sent), max(responded), max(delivered), total(length(state)) FROM requests WHERE user = ?",
+            "SELECT count(*), max(received), max(sent), max(responded), max(delivered), sum(length(state)) FROM requests WHERE user = ?",
             (str(user),),
         )
         return ",".join(map(str, tuple(row or ())))

@@ -1,4 +1,5 @@
-"""The DCC's memory: one SQLite file that a restarted DCC opens again and goes on from, and the events told inside its transactions.
+"""The DCC's memory: one SQLite file, or a PostgreSQL database, that a restarted DCC opens again and goes on from, and the events told
+inside its transactions.
 
 A transaction covers everything inside it: the request's new state, the counter it used and the frame put into the SM WAN
 outbox become durable together or not at all, so that a DCC killed between two steps neither loses nor repeats a command.
@@ -12,18 +13,21 @@ from __future__ import annotations
 
 import logging
 import re
-import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import StoreTrouble
-from firmware_emu.sqlite_file import SqliteFile, StoreForm, Value
+from firmware_emu.extras import lacking
+from firmware_emu.sqlite_file import Executes, SqliteFile, StoreForm, Value
 from firmware_emu.trace import Trace
+
+if TYPE_CHECKING:
+    from hil.dcc.base.postgres import PostgresDatabase
 
 LOGGER = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -33,12 +37,13 @@ def _schema() -> str:
     return resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 
 
-def _statements(database: sqlite3.Connection) -> None:
+def _statements(database: Executes) -> None:
     for statement in re.sub(r"--[^\n]*", "", _schema()).split(";"):
-        database.execute(statement)
+        if statement.strip():
+            database.execute(statement)
 
 
-def _wide_counters(database: sqlite3.Connection) -> None:
+def _wide_counters(database: Executes) -> None:
     """Counters have 64 bits without a sign, SQLite's integers 63: each becomes its 8 octets, which sort as the numbers do."""
     rows = database.execute("SELECT originator, value FROM counters").fetchall()
     for originator, value in rows:
@@ -55,18 +60,97 @@ FORM = StoreForm(
 """Marked ``CDCC``. A new table or column needs a step of its own at the end (``_statements`` again, where tables are all that is new)."""
 
 
+class Row(Protocol):
+    """One row of a query, whose values have an index and the name of their column."""
+
+    def __getitem__(self, key: int | str, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def keys(self) -> list[str]: ...
+
+
+class _Changed(Protocol):
+    @property
+    def rowcount(self) -> int: ...
+
+
+class Database(Protocol):
+    """A database as the DCC's store needs it. Statements are written for SQLite."""
+
+    def execute(self, sql: str, values: Sequence[Value] = ()) -> _Changed: ...
+
+    def inserted(self, sql: str, values: Sequence[Value], table: str) -> int: ...
+
+    def rows(self, sql: str, values: Sequence[Value] = (), most: int = -1) -> Sequence[Row]: ...
+
+    def begin(self) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def revision(self) -> tuple[int, int]: ...
+
+    def close(self) -> None: ...
+
+
+class Companions(Protocol):
+    """What processes that have one database open at once need of it, see :class:`hil.dcc.base.postgres.PostgresDatabase`."""
+
+    @property
+    def leads(self) -> bool: ...
+
+    def lead(self) -> bool: ...
+
+    def members(self) -> frozenset[int]: ...
+
+    def tell(self, text: str) -> None: ...
+
+    def hear(self, take: Callable[[str], None]) -> None: ...
+
+
+_URL = re.compile(r"postgres(?:ql)?:/+")
+
+
+def database_url(place: Path | None) -> str | None:
+    """The address of the PostgreSQL database that a store's place names, None for a file; a path keeps one of its two slashes."""
+    text = "" if place is None else str(place)
+    found = _URL.match(text)
+    return None if found is None else f"postgresql://{text[found.end() :]}"
+
+
 class DccStore:
-    """SQLite behind the DCC's parts. ``path`` None keeps it in memory (it then ends with the object).
+    """The database behind the DCC's parts: a SQLite file, or with ``postgresql://user@host:port/name`` a PostgreSQL database. ``path`` None
+    keeps it in memory (it then ends with the object).
 
     What a commit holds is on the medium when it returns, so what the DCC has acknowledged to a hub or a user outlives a power cut of its
-    own machine. One process at a time owns it; ``owner`` False opens a store that is there beside its owner, for a look and for single
-    transactions. Raises NotAvailable, as :class:`firmware_emu.sqlite_file.SqliteFile` does.
+    own machine. One process at a time owns a file, several may own a database; ``owner`` False opens a store that is there beside its
+    owner, for a look and for single transactions. Raises NotAvailable, as :class:`firmware_emu.sqlite_file.SqliteFile` does.
     """
 
     def __init__(self, path: Path | None, *, owner: bool = True) -> None:
         self.path = path
-        self._file = SqliteFile(path, FORM, owner=owner)
+        self._file: Database
+        self.companions: Companions | None = None
+        """The other processes that may have the store, None where there can be none."""
+        if (url := database_url(path)) is None:
+            self._file = SqliteFile(path, FORM, owner=owner)
+        else:
+            self._file = self.companions = database = _postgres(url, owner)
+            if owner:
+                database.lead()
         self._depth = 0
+
+    @property
+    def leads(self) -> bool:
+        """True if this process does what only one may do: of those that have the store open at once, one."""
+        return self.companions is None or self.companions.leads
+
+    def tell(self, text: str) -> None:
+        """Told to the other processes that have the store, where there can be any, when the transaction commits."""
+        if self.companions is not None:
+            self.companions.tell(text)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -94,21 +178,20 @@ class DccStore:
         """Insert one row into ``table`` (a name of schema.sql); returns its row number."""
         columns = ", ".join(values)
         marks = ", ".join("?" * len(values))
-        number = self._file.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values())).lastrowid
-        return number or 0
+        return self._file.inserted(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values()), table)
 
-    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> Sequence[Row]:
         """All rows of a query, readable by column name."""
         return self._file.rows(sql, values)
 
-    def row(self, sql: str, values: Sequence[Value] = ()) -> sqlite3.Row | None:
+    def row(self, sql: str, values: Sequence[Value] = ()) -> Row | None:
         """The first row of a query, None if there is none."""
         found = self._file.rows(sql, values, most=1)
         return found[0] if found else None
 
     def revision(self) -> tuple[int, int]:
-        """Two numbers of which one changes with every change of the file, whoever makes it: another process, this one."""
-        return int(self._file.execute("PRAGMA data_version").fetchone()[0]), self._file.connection.total_changes
+        """Two numbers of which one changes with every change of the store, whoever makes it: another process, this one."""
+        return self._file.revision()
 
     def named(self, prefix: str) -> NamedValues:
         """Named octets under ``prefix``, as :class:`firmware_emu.device.store.Store` asks for; part of this file's transactions."""
@@ -118,8 +201,16 @@ class DccStore:
         self._file.close()
 
 
+def _postgres(url: str, owner: bool) -> PostgresDatabase:
+    try:
+        from hil.dcc.base.postgres import PostgresDatabase
+    except ModuleNotFoundError as missing:
+        raise (lacking(missing) or missing) from missing
+    return PostgresDatabase(url, FORM, owner=owner)
+
+
 class NamedValues:
-    """A :class:`firmware_emu.device.store.Store` inside the DCC's SQLite file (the SM WAN channels keep their outboxes here)."""
+    """A :class:`firmware_emu.device.store.Store` inside the DCC's store (the SM WAN channels keep their outboxes here)."""
 
     def __init__(self, store: DccStore, prefix: str) -> None:
         self._store = store

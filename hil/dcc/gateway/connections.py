@@ -6,7 +6,6 @@ history (``connections.toml``); a connection keeps the edition it was notified u
 
 from __future__ import annotations
 
-import sqlite3
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.results import Refusal
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import DccStore, Row
 from hil.dcc.parties.users import Delivered
 
 IN, OUT = "in", "out"
@@ -109,7 +108,7 @@ class Connections:
         where, values = ("", ()) if user is None else (" WHERE user = ?", (str(user),))
         return tuple(map(self._connection, self.store.rows(f"SELECT * FROM connections{where} ORDER BY number", values)))
 
-    def _connection(self, row: sqlite3.Row) -> Connection:
+    def _connection(self, row: Row) -> Connection:
         return Connection(row["number"], Eui64.parse(row["user"]), row["since"], self.code(row["means"], row["edition"]))
 
     def may_test(self, user: Eui64) -> None:
@@ -166,7 +165,7 @@ class Connections:
         """The communication profile of the last day beside what the code expects (GW-71)."""
         code = connection.code
         rows = self.store.rows(
-            "SELECT direction, count(*) AS n, total(octets) AS octets FROM connection_traffic WHERE connection = ? AND time > ? "
+            "SELECT direction, count(*) AS n, sum(octets) AS octets FROM connection_traffic WHERE connection = ? AND time > ? "
             "GROUP BY direction",
             (connection.number, self.clock.now() - _DAY_S),
         )

@@ -23,7 +23,18 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.base.refusals import refused
-from hil.dcc.base.requests import ANSWERED, DEFERRABLE, FAILED, STANDING, RequestEvent, RequestMoved, RequestState, Resume, StoredRequest
+from hil.dcc.base.requests import (
+    ANSWERED,
+    DEFERRABLE,
+    FAILED,
+    STANDING,
+    MovedElsewhere,
+    RequestEvent,
+    RequestMoved,
+    RequestState,
+    Resume,
+    StoredRequest,
+)
 from hil.dcc.base.results import Refusal, judge
 from hil.dcc.base.store import Bus, outliving
 from hil.dcc.duis import ServiceRequest, read_request
@@ -42,6 +53,7 @@ class Sequence:
 
     def __post_init__(self) -> None:
         self.bus.on(RequestMoved, self._moved)
+        self.bus.on(MovedElsewhere, self._moved)
 
     def problem(self, request: ServiceRequest) -> Refusal | None:
         """Why the predecessor that the request names cannot be one."""
@@ -118,7 +130,7 @@ class Sequence:
     def _event(self, name: str) -> asyncio.Event:
         return self._ends.setdefault(name, asyncio.Event())
 
-    def _moved(self, moved: RequestMoved) -> None:
+    def _moved(self, moved: RequestMoved | MovedElsewhere) -> None:
         if (event := self._ends.pop(moved.name, None)) is not None:
             event.set()
 
@@ -140,6 +152,7 @@ class DeferredRequests:
     context: GatewayContext
     sequence: Sequence
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _in_hand: set[str] = field(default_factory=set)
     _cancelled: dict[str, asyncio.Event] = field(default_factory=dict)
     _carried: dict[str, Refused] = field(default_factory=dict)
     """Requests that nobody waits for, and who is told of their refusal."""
@@ -224,18 +237,26 @@ class DeferredRequests:
             self.lapse(stored.name, tell)
 
     def take_up(self, name: str, go_on: GoOn, tell: Refused) -> None:
-        """Defer the request as long as it asks for, then go on with it; nobody waits for it meanwhile. A full store is waited out."""
+        """Defer the request as long as it asks for, then go on with it; nobody waits for it meanwhile. A full store is waited out.
+        Of several processes the one that leads does it."""
         self._carried[name] = tell
-        self._start(f"the deferred request {name}", lambda: self._carry(name, go_on, tell))
+        self._start(f"deferred {name}", f"the deferred request {name}", lambda: self._carry(name, go_on, tell))
 
     def lapse(self, name: str, tell: Refused) -> None:
-        """Watch the time that a user has for its pre-command; ``tell`` when that is over."""
-        self._start(f"the pre-command of {name}", lambda: self._lapse(name, tell))
+        """Watch the time that a user has for its pre-command; ``tell`` when that is over. As :meth:`take_up`, the leader does it."""
+        self._start(f"lapse {name}", f"the pre-command of {name}", lambda: self._lapse(name, tell))
 
-    def _start(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+    def _start(self, told: str, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        if not self.context.store.leads:
+            self.context.store.tell(told)
+            return
+        if told in self._in_hand:
+            return
+        self._in_hand.add(told)
         task = supervised(outliving(work, what, self.context.clock, self.context.trace), what, self.context.trace, area="dcc")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._in_hand.discard(told))
 
     async def _lapse(self, name: str, tell: Refused) -> None:
         open_s = self.context.profile.pre_command_open_s

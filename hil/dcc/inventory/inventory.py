@@ -11,7 +11,6 @@ party (sec2-rules PR-06 [137], reference gbcs-messages 1.4).
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
@@ -20,7 +19,7 @@ from firmware_emu.device.credentials import cells_of
 from firmware_emu.ids import Eui64
 from firmware_emu.sqlite_file import Value
 from hil.dcc.base.refusals import RefusalReason, because
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import DccStore, Row
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.duis.request import other_device, text
 from hil.dcc.inventory.exemptions import Exemptions
@@ -94,7 +93,7 @@ def device_type_of(name: str) -> DeviceType:
         raise InventoryRefusal((because("inv-type", name=repr(name), names=names),)) from None
 
 
-def device_of(row: sqlite3.Row) -> Device:
+def device_of(row: Row) -> Device:
     """A row of the table ``devices``."""
     return Device(
         Eui64.parse(row["eui"]),
@@ -182,7 +181,7 @@ class Inventory:
     def devices(self, type: DeviceType | None = None) -> tuple[Device, ...]:
         """Every Device, or those of one kind, in the order of their identifiers."""
         if type is None:
-            return self._where("1")
+            return self._where("TRUE")
         return self._where("type = ?", type.name)
 
     def _where(self, condition: str, *values: Value) -> tuple[Device, ...]:

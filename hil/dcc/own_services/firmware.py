@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -29,7 +28,7 @@ from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.answers.alerts import DeviceAlerted, FirmwareActivated, FirmwareTransferred
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.services import schedule
-from hil.dcc.base.store import Bus, DccStore, outliving
+from hil.dcc.base.store import Bus, DccStore, Row, outliving
 from hil.dcc.duis.request import Node
 from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, Device, mpxns_of
@@ -94,6 +93,7 @@ class FirmwareDistribution:
     bus: Bus
     head_end: ImagesToHubs
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _under_way: set[tuple[str, Eui64]] = field(default_factory=set)
     _hubs: dict[Eui64, asyncio.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -211,6 +211,12 @@ class FirmwareDistribution:
             self._start(row["request"], Eui64.parse(row["device"]))
 
     def _start(self, request: str, device: Eui64) -> None:
+        if not self.context.store.leads:
+            self.context.store.tell("firmware")
+            return
+        if (request, device) in self._under_way:
+            return
+        self._under_way.add((request, device))
         task = supervised(
             outliving(lambda: self._distribute(request, device), f"the firmware of {device}", self.context.clock, self.context.trace),
             f"the firmware of {device}",
@@ -219,6 +225,7 @@ class FirmwareDistribution:
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._under_way.discard((request, device)))
 
     async def _distribute(self, request: str, device: Eui64) -> None:
         campaign = self.context.store.row("SELECT * FROM firmware_campaigns WHERE request = ?", (request,))
@@ -305,7 +312,7 @@ class FirmwareDistribution:
         )
         return None if row is None else str(row["request"])
 
-    def _row(self, request: str, device: Eui64) -> sqlite3.Row:
+    def _row(self, request: str, device: Eui64) -> Row:
         row = self.context.store.row("SELECT * FROM firmware_targets WHERE request = ? AND device = ?", (request, str(device)))
         assert row is not None
         return row
@@ -336,7 +343,7 @@ def targets_in(store: DccStore) -> tuple[Target, ...]:
     return tuple(map(_target, store.rows("SELECT * FROM firmware_targets ORDER BY rowid")))
 
 
-def _target(row: sqlite3.Row) -> Target:
+def _target(row: Row) -> Target:
     return Target(
         row["request"],
         Eui64.parse(row["device"]),

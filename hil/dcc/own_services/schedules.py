@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,7 +24,7 @@ from hil.dcc.answers.effects import TenancyChanged
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import Service, UserRole, schedule
-from hil.dcc.base.store import Bus, DccStore, outliving
+from hil.dcc.base.store import Bus, DccStore, Row, outliving
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, write_request
 from hil.dcc.duis.document import Content
 from hil.dcc.duis.element_types import element_type
@@ -127,7 +126,8 @@ class Schedules:
             runs=first[0],
             next_run=_seconds(first[1].timestamp()),
         )
-        self._changed.set()
+        self.changed()
+        self.context.store.tell("schedules")
         return {"DSPScheduleID": number}
 
     def _schedulable(self, service: Service) -> bool:
@@ -225,6 +225,10 @@ class Schedules:
         )
         self._changed.set()
 
+    def changed(self) -> None:
+        """A schedule came or went: look when the next run is."""
+        self._changed.set()
+
     # Running
 
     def start(self, run: Run) -> None:
@@ -252,7 +256,7 @@ class Schedules:
             if row is not None:
                 await self._run_or_set_aside(row, run)
 
-    async def _run_or_set_aside(self, row: sqlite3.Row, run: Run) -> None:
+    async def _run_or_set_aside(self, row: Row, run: Run) -> None:
         try:
             await self._run(row, run)
         except NotAvailable:
@@ -261,7 +265,7 @@ class Schedules:
             tell_fault(f"schedule {row['number']} was set aside", fault, self.context.trace, "dcc", None)
             self._remove(_schedule(row), f"set aside: {fault_named(fault)}")
 
-    async def _run(self, row: sqlite3.Row, run: Run) -> None:
+    async def _run(self, row: Row, run: Run) -> None:
         body, due = Node(read_request(row["xml"]).body), float(row["next_run"])
         recurrence = Recurrence.of(body)
         following = recurrence.next_run(row["runs"] + 1, max(EPOCH + timedelta(seconds=due), self.context.clock.datetime()))
@@ -307,7 +311,7 @@ def schedules_in(store: DccStore) -> tuple[RequestSchedule, ...]:
     return tuple(map(_schedule, store.rows("SELECT * FROM schedules ORDER BY number")))
 
 
-def _schedule(row: sqlite3.Row) -> RequestSchedule:
+def _schedule(row: Row) -> RequestSchedule:
     return RequestSchedule(
         row["number"],
         Eui64.parse(row["user"]),

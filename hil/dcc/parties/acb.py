@@ -48,7 +48,8 @@ class OriginatorCounters:
     def saw(self, originator: Eui64, value: int, *, top_up: bool = False) -> None:
         """``value`` was used: the next one will be higher."""
         self._store.execute(
-            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (originator) DO UPDATE SET value = max(value, excluded.value)",
+            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (originator) "
+            "DO UPDATE SET value = excluded.value WHERE excluded.value > counters.value",
             (_row(originator, top_up), value.to_bytes(8, "big")),
         )
 

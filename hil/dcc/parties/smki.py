@@ -17,6 +17,7 @@ from firmware_emu.crypto.certificate_profile import CertificateProfile, check_pr
 from firmware_emu.crypto.certificates import entity_of, parse_certificate, usage_of
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import DecodeError, ProtectionError
+from firmware_emu.ids import Eui64
 from hil.dcc.base.store import Bus, DccStore
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.duis.request import Node
@@ -52,6 +53,15 @@ class Repository:
         self.store.execute(
             "INSERT OR REPLACE INTO device_certificates VALUES (?, ?, ?)", (str(entity_of(certificate)), usage_of(certificate).name, der)
         )
+        self.store.tell(f"certificate {entity_of(certificate)}")
+        self._use(certificate)
+
+    def take_up(self, device: Eui64) -> None:
+        """Another process has published a certificate of this Device."""
+        for row in self.store.rows("SELECT der FROM device_certificates WHERE device = ?", (str(device),)):
+            self._use(parse_certificate(row["der"]))
+
+    def _use(self, certificate: x509.Certificate) -> None:
         self.keystore.add_certificate(certificate)
         self.bus.tell(CertificatePublished(certificate))
 

@@ -5,7 +5,6 @@ Rules: sec2-rules RG-02 to RG-08 [78, 84, 86-91, 389, 390].
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +19,7 @@ from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import Row as StoredRow
 from hil.dcc.base.tables import create_tables
 from hil.dcc.parties.users import EnteredUsers
 from hil.dcc.registration.counts import NonDomestic
@@ -217,7 +217,7 @@ class RegistrationFeed:
                 return int(row["number"]), bytes(row["octets"])
         return None
 
-    def _files(self, provider: Eui64, fuel: Fuel, state: str) -> Sequence[sqlite3.Row]:
+    def _files(self, provider: Eui64, fuel: Fuel, state: str) -> Sequence[StoredRow]:
         return self._store.rows(
             "SELECT * FROM rdp_files WHERE provider = ? AND fuel = ? AND state = ? ORDER BY sequence", (str(provider), fuel.value, state)
         )

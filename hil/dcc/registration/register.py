@@ -38,7 +38,9 @@ class Registration:
     def all_at(self, at: float) -> tuple[tuple[str, UserRole, Eui64], ...]:
         """Every registration that holds at ``at``: MPxN, role, user."""
         rows = self._store.rows(
-            "SELECT mpxn, role, user, max(begins) FROM registration WHERE begins <= ? GROUP BY mpxn, role ORDER BY mpxn, role", (at,)
+            "SELECT mpxn, role, user FROM registration AS one WHERE begins = (SELECT max(begins) FROM registration AS other "
+            "WHERE other.mpxn = one.mpxn AND other.role = one.role AND other.begins <= ?) ORDER BY mpxn, role",
+            (at,),
         )
         return tuple((row["mpxn"], UserRole(row["role"]), Eui64.parse(row["user"])) for row in rows)
 

@@ -5,13 +5,12 @@ A document is put in inside the transaction that brought it about, so that what 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from firmware_emu.ids import Eui64
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import DccStore, Row
 
 
 class MessageState(StrEnum):
@@ -42,7 +41,7 @@ class OutboxMessage:
     problem: str
 
 
-def _message(row: sqlite3.Row) -> OutboxMessage:
+def _message(row: Row) -> OutboxMessage:
     return OutboxMessage(
         row["number"],
         Eui64.parse(row["user"]),
@@ -96,7 +95,7 @@ class PushOutbox:
 
     def all(self, user: Eui64 | None = None, state: str | None = None) -> tuple[OutboxMessage, ...]:
         """Every document, of one user or in one state, oldest first."""
-        where = ["1"] + ["user = ?"] * (user is not None) + ["state = ?"] * (state is not None)
+        where = ["TRUE"] + ["user = ?"] * (user is not None) + ["state = ?"] * (state is not None)
         values = [*([] if user is None else [str(user)]), *([] if state is None else [state])]
         return tuple(map(_message, self.store.rows(f"SELECT * FROM outbox WHERE {' AND '.join(where)} ORDER BY number", values)))
 

@@ -68,7 +68,10 @@ class Pusher:
         self.wake_all()
 
     def wake(self, user: Eui64) -> None:
-        """Something new waits for the user, or its address has changed."""
+        """Something new waits for the user, or its address has changed. Of several processes the one that leads pushes."""
+        if not self.outbox.store.leads:
+            self.outbox.store.tell(f"push {user}")
+            return
         client = self.client
         if client is None or not self._started:
             return
@@ -88,6 +91,9 @@ class Pusher:
 
     def wake_all(self) -> None:
         """An address for many has changed."""
+        if not self.outbox.store.leads:
+            self.outbox.store.tell("push")
+            return
         for user in self.outbox.waited_for():
             self.wake(user)
 

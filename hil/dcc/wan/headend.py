@@ -137,13 +137,24 @@ class HeadEnd:
         """Store a GBCS message for the hub; returns the frame's sequence. Raises WanError for a hub without a link."""
         if chf not in self._channels:
             raise WanError(f"no SM WAN link to hub {chf}: attach it first")
-        return self._channels[chf].post(WanKind.MESSAGE, message)
+        return self._post(chf, WanKind.MESSAGE, message)
 
     def post_image(self, chf: Eui64, piece: bytes) -> int:
         """As :meth:`post`, for a piece of a firmware image for the hub's OTA store."""
         if chf not in self._channels:
             raise WanError(f"no SM WAN link to hub {chf}: attach it first")
-        return self._channels[chf].post(WanKind.IMAGE, piece)
+        return self._post(chf, WanKind.IMAGE, piece)
+
+    def _post(self, chf: Eui64, kind: WanKind, body: bytes) -> int:
+        with self._store.transaction():
+            if not self.connected(chf):
+                self._store.tell(f"hub {chf}")  # it may be connected to another process
+            return self._channels[chf].post(kind, body)
+
+    def wake(self, chf: Eui64) -> None:
+        """Another process has posted something for the hub."""
+        if chf in self._channels:
+            self._channels[chf].wake()
 
     def undelivered(self, chf: Eui64, sequence: int) -> bool:
         """True if the hub has not acknowledged this frame."""

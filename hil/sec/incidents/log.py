@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.base.requests import Requests
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import DccStore, Row
 from hil.dcc.base.tables import create_tables
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
@@ -338,7 +337,7 @@ class IncidentLog:
         return tuple(one for one in self.incidents(open_only=True) if one.shared and now - one.touched > self.rules.delay_s)
 
 
-def _incident(row: sqlite3.Row) -> Incident:
+def _incident(row: Row) -> Incident:
     def party(name: str) -> Eui64 | None:
         return Eui64.parse(row[name]) if row[name] else None
 

@@ -115,7 +115,7 @@ class MaintenancePlan:
         needs = []
         month = Month.at(begins)
         rows = self._store.rows(
-            "SELECT begins, ends FROM maintenance_items WHERE disrupts AND begins >= ? AND begins <= ?", (month.begins, begins)
+            "SELECT begins, ends FROM maintenance_items WHERE disrupts = 1 AND begins >= ? AND begins <= ?", (month.begins, begins)
         )
         hours = sum(row["ends"] - row["begins"] for row in rows) / HOUR_S
         limit = settings()["disruption_hours_a_month"]
@@ -158,7 +158,7 @@ class MaintenancePlan:
 
     def availability(self, begins: float, ends: float) -> Fraction:
         """Percent of the time, less published maintenance, at which the services were there: 24 hours, every day (SV-09 [90, 246, 255])."""
-        published = self._store.rows("SELECT begins, ends FROM maintenance_items WHERE disrupts AND published IS NOT NULL")
+        published = self._store.rows("SELECT begins, ends FROM maintenance_items WHERE disrupts = 1 AND published IS NOT NULL")
         planned = [(max(begins, row["begins"]), min(ends, row["ends"])) for row in published]
         away = [
             (max(begins, row["began"]), min(ends, ends if row["ended"] is None else row["ended"]))

@@ -1,0 +1,102 @@
+"""Several processes as one DCC, on one database: whoever leads does what only one may do, and each hears what the others stored.
+
+Every process takes hubs and requests. Deadlines, deferred requests, schedules, firmware campaigns, outages and the push to the users are
+the leader's. A process that dies holds nothing but what is in the store: another leads from then on and goes on from there.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from firmware_emu.errors import StoreTrouble
+from firmware_emu.ids import Eui64
+from hil.dcc.base.requests import MovedElsewhere
+from hil.dcc.base.store import Companions
+from hil.dcc.dcc import Dcc
+from hil.dcc.service.push import Pusher
+
+LOOK_S = 1.0
+"""Between two looks at who is there. Own figure."""
+
+
+@dataclass
+class Company:
+    """One process of several."""
+
+    dcc: Dcc
+    pusher: Pusher
+    companions: Companions
+    _led: bool = False
+    _there: frozenset[int] = field(default_factory=frozenset)
+    _went: bool = False
+
+    def __post_init__(self) -> None:
+        self._led = self.dcc.store.leads
+        self.companions.hear(self._heard)
+
+    async def keep(self) -> None:
+        """Lead as soon as nobody else does, and go on with what a process that is gone had begun, until cancelled."""
+        while True:
+            try:
+                await self._look()
+            except StoreTrouble as trouble:
+                self.dcc.trace.emit("dcc", "store", "waiting", reason=str(trouble), retry_s=LOOK_S)
+            await self.dcc.clock.sleep(LOOK_S)
+
+    async def _look(self) -> None:
+        leads = self.companions.lead()
+        if self._led and not leads:
+            self.dcc.trace.emit("dcc", "companions", "lost", reason="another process leads since the connection to the database broke")
+            signal.raise_signal(signal.SIGTERM)  # what it does as the leader may not be done twice
+            return
+        if leads and not self._led:
+            self._led = True
+            self.dcc.trace.emit("dcc", "companions", "leading")
+            await self._go_on()
+            return
+        there = self.companions.members()
+        if leads and self._went:  # a look later, so that a request which another process has just accepted is not taken from it
+            self._went = False
+            await self._go_on()
+        self._went |= bool(self._there - there)
+        self._there = there
+
+    async def _go_on(self) -> None:
+        await self.dcc.start()
+        self.pusher.wake_all()
+
+    def _heard(self, text: str) -> None:
+        word, _, rest = text.partition(" ")
+        if word in _ALL:
+            _ALL[word](self, rest)
+        elif self.dcc.store.leads and word in _LEADER:
+            _LEADER[word](self, rest)
+
+
+def _deferred(one: Company, name: str) -> None:
+    one.dcc.deferred.take_up(name, one.dcc.processing.go_on, one.dcc.processing.refused_later)
+
+
+def _push(one: Company, user: str) -> None:
+    if user:
+        one.pusher.wake(Eui64.parse(user))
+    else:
+        one.pusher.wake_all()
+
+
+Does = Callable[[Company, str], None]
+_ALL: dict[str, Does] = {
+    "hub": lambda one, chf: one.dcc.head_end.wake(Eui64.parse(chf)),
+    "request": lambda one, name: one.dcc.bus.tell(MovedElsewhere(name)),
+    "certificate": lambda one, device: one.dcc.repository.take_up(Eui64.parse(device)),
+}
+_LEADER: dict[str, Does] = {
+    "watch": lambda one, name: one.dcc.answers.watch(name),
+    "deferred": _deferred,
+    "lapse": lambda one, name: one.dcc.deferred.lapse(name, one.dcc.processing.refused_later),
+    "firmware": lambda one, _: one.dcc.firmware.resume(),
+    "schedules": lambda one, _: one.dcc.schedules.changed(),
+    "push": _push,
+}

@@ -1,0 +1,31 @@
+"""The plan for a region: what follows from measured costs, and that the page which is kept was made from such a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hil.fleet.capacity import DAY_S, FULL, PEAK, READS_A_DAY, SIZES, Costs, needs, plan_in_words, write_plots
+
+COSTS = Costs(100, 0.01, 0.05, 0.004, 0.002, 0.5, 10_000.0, 4_000.0)
+
+
+def test_needs_grow_with_hubs_and_with_each_cost() -> None:
+    one, many = (needs(COSTS, size) for size in SIZES)
+    assert many.cores == one.cores * SIZES[1] / SIZES[0]
+    assert one.requests_s == SIZES[0] * READS_A_DAY / DAY_S * PEAK
+    assert one.memory_gb == 500.0
+    assert one.cores > one.requests_s * COSTS.read_s / FULL
+
+
+def test_the_page_names_each_size_and_what_breaks_first(tmp_path: Path) -> None:
+    said = plan_in_words(COSTS)
+    assert all(f"| {size:,} |" in said for size in SIZES)
+    assert max(map(len, said.splitlines())) <= 140
+    write_plots([COSTS], tmp_path / "plots.svg")
+    assert "requests a second" in (tmp_path / "plots.svg").read_text() or (tmp_path / "plots.svg").stat().st_size > 1000
+
+
+def test_the_kept_page_is_one_that_the_bench_has_written() -> None:
+    kept = Path("hil/fleet/CAPACITY.md").read_text(encoding="utf-8")
+    assert kept.splitlines()[0] == plan_in_words(COSTS).splitlines()[0]
+    assert all(f"| {size:,} |" in kept for size in SIZES)

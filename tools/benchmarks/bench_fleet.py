@@ -1,0 +1,195 @@
+"""Cost of a home, of a request and of a key establishment, as numbers of homes grow; and the plan for a region that follows from them.
+
+Processor time of a process of its own for each number of homes, so that neither a busy machine nor what came before counts.
+"""
+
+import json
+import logging
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+import click
+
+from benchmarks.timing import Timing, report
+from firmware_emu.board import load_board
+from firmware_emu.clock import Clock
+from firmware_emu.crypto import libcrypto
+from firmware_emu.crypto.ecqv import ImplicitAuthority, issue
+from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from firmware_emu.zse.key_establishment import EstablishmentEvent, EstablishmentSession, Role, Send, event_of
+from hil.devices.esme.esme import Esme
+from hil.fleet.capacity import Costs, plan_in_words, write_plots
+from hil.journeys.steps import expect
+from hil.scenarios.estate import Plan, open_estate
+
+_INSTALL_BUDGET_S, _REQUESTS_BUDGET, _SLOPE_BUDGET, _KEYS_BUDGET = 0.03, 450.0, 1.2, 2.0
+_ALERT = 0x8F1D
+_SUPPLIERS = 5
+
+
+def _memory_mb() -> float:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+def estate_costs(board_name: str, homes: int, requests: int) -> Costs:
+    """An estate of so many homes is opened and installed, answers ``requests`` reads and tells as many alerts."""
+    logging.disable(logging.CRITICAL)
+    board = load_board(board_name)
+    clock = Clock(start=board.clock.start, warp=True)
+
+    async def whole(folder: Path) -> Costs:
+        before, began = _memory_mb(), time.process_time()
+        async with open_estate(board, Plan(homes, _SUPPLIERS), clock, Trace(clock.now), folder) as estate:
+            opened = time.process_time()
+            await estate.install()
+            installed, held, stored = time.process_time(), _memory_mb(), _octets(folder)
+            for number in range(requests):
+                home = estate.dwellings[number % homes]
+                outcome = await estate.ask(home, "4.1.1", home.rows["ESME"].eui)
+                expect(outcome.ok, outcome.why)
+            read, after = time.process_time(), _octets(folder)
+            meters = [estate.dwellings[number % homes].devices["ESME"] for number in range(requests)]
+            told = sum(record.code == f"{_ALERT:04X}" for record in estate.dcc.alerts.records())
+            for meter in meters:
+                assert isinstance(meter, Esme)
+                meter.events.tell(_ALERT)
+                await clock.sleep(1.0)
+            await estate.until(
+                "the alerts", lambda: sum(one.code == f"{_ALERT:04X}" for one in estate.dcc.alerts.records()) - told >= requests, 600
+            )
+            alerted = time.process_time()
+        return Costs(
+            homes,
+            (opened - began) / homes,
+            (installed - opened) / homes,
+            (read - installed) / requests,
+            (alerted - read) / requests,
+            max(0.0, held - before) / homes,
+            stored / homes,
+            (after - stored) / requests,
+        )
+
+    with tempfile.TemporaryDirectory() as folder:
+        return clock.run(whole(Path(folder)))
+
+
+def _octets(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+def key_establishment(rounds: int) -> tuple[float, float, int] | None:
+    """Milliseconds of processor of both sides of a key establishment (suite 2) and of the bare multiplications of libcrypto in it, and how
+    many these are; None where this machine's libcrypto does not have the curve."""
+    if libcrypto.group_of("sect283k1") is None:
+        return None
+    ours, theirs = Eui64.parse("00db1234567890a1"), Eui64.parse("00db1234567890a0")
+    authority = ImplicitAuthority.generate(Eui64.parse("1112131415161718"), suite=2)
+    own, other = issue(authority, ours), issue(authority, theirs)
+
+    def establish() -> None:
+        sides = EstablishmentSession(Role.INITIATOR, ours, theirs, own), EstablishmentSession(Role.RESPONDER, theirs, ours, other)
+        actions, turn = sides[0].handle(EstablishmentEvent.START), 1
+        while (message := next((one for one in actions if isinstance(one, Send)), None)) is not None:
+            actions, turn = sides[turn].handle(event_of(message.command), message.payload), 1 - turn
+
+    calls: list[tuple[libcrypto.Group, int | None, bytes, bytes | None]] = []
+    real = libcrypto.Group._times
+
+    def noted(self: libcrypto.Group, scalar: int | None, point: bytes, plus: bytes | None = None) -> bytes:
+        calls.append((self, scalar, point, plus))
+        return real(self, scalar, point, plus)
+
+    libcrypto.Group._times = noted  # type: ignore[method-assign]
+    try:
+        establish()
+    finally:
+        libcrypto.Group._times = real  # type: ignore[method-assign]
+    bare = [call for call in calls if call[1] is not None]
+
+    def multiply() -> None:
+        for group, scalar, point, plus in bare:
+            real(group, scalar, point, plus)
+
+    pairs = [(_processor_ms(establish), _processor_ms(multiply)) for _ in range(rounds)]
+    return median(one for one, _ in pairs), median(one for _, one in pairs), len(bare)
+
+
+def _processor_ms(work: Callable[[], None], times: int = 20) -> float:
+    began = time.process_time()
+    for _ in range(times):
+        work()
+    return 1000 * (time.process_time() - began) / times
+
+
+def timings_of(costs: Sequence[Costs], keys: tuple[float, float, int] | None) -> list[Timing]:
+    """The figures, each beside its budget."""
+    found = []
+    for one in costs:
+        install = one.open_s + one.install_s
+        met = install <= _INSTALL_BUDGET_S
+        found.append(Timing(f"processor to install a home, {one.homes} homes", install, "s", budget=f"{_INSTALL_BUDGET_S:g}", met=met))
+        found.append(Timing(f"memory of a home, {one.homes} homes", one.home_mb, "MB"))
+        rate = 1 / one.read_s
+        met = rate >= _REQUESTS_BUDGET
+        found.append(Timing(f"requests a second and core, {one.homes} homes", rate, "", budget=f"at least {_REQUESTS_BUDGET:g}", met=met))
+        found.append(Timing(f"processor of an alert, {one.homes} homes", 1000 * one.alert_s, "ms"))
+    few, many = costs[0], costs[-1]
+    if many.homes > few.homes:
+        for name, ratio in (
+            ("install", (many.open_s + many.install_s) / (few.open_s + few.install_s)),
+            ("read", many.read_s / few.read_s),
+            ("alert", many.alert_s / few.alert_s),
+        ):
+            said = f"slope of {name}, {few.homes} to {many.homes} homes"
+            found.append(Timing(said, ratio, "", budget=f"at most {_SLOPE_BUDGET:g}", met=ratio <= _SLOPE_BUDGET))
+    if keys is not None:
+        both, bare, count = keys
+        beside = f"{count} multiplications of libcrypto"
+        found.append(Timing(beside, bare, "ms"))
+        ratio = both / bare
+        found.append(Timing("key establishment, both sides", both, "ms", beside, ratio, f"at most {_KEYS_BUDGET:g}", ratio <= _KEYS_BUDGET))
+    return found
+
+
+@click.command()
+@click.option("--board", "board_name", default="simulated", show_default=True, help="Board name or path of a .toml file.")
+@click.option(
+    "--homes",
+    type=click.IntRange(1, 32767),
+    multiple=True,
+    default=(10, 50, 800),
+    show_default=True,
+    help="Numbers of homes, each a run of its own; repeatable. The whole slope: --homes 10 --homes 100 --homes 1000 --homes 10000.",
+)
+@click.option("--requests", type=click.IntRange(2), default=200, show_default=True, help="Reads, and alerts, in each.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Rounds of key establishments.")
+@click.option("--plan", type=click.Path(path_type=Path), help="Write the plan for 1 million and 30 million hubs there (CAPACITY.md).")
+@click.option("--plots", type=click.Path(path_type=Path), help="Write plots over the numbers of homes there (SVG).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def benchmark(
+    board_name: str, homes: tuple[int, ...], requests: int, rounds: int, plan: Path | None, plots: Path | None, as_json: bool
+) -> None:
+    """What a home, a request, an alert and a key establishment cost, and whether that grows with the number of homes."""
+    spawn = multiprocessing.get_context("spawn")
+    costs = []
+    for count in sorted(set(homes)):
+        with ProcessPoolExecutor(1, mp_context=spawn) as process:
+            costs.append(process.submit(estate_costs, board_name, count, requests).result())
+    timings = timings_of(costs, key_establishment(rounds))
+    if plan is not None:
+        plan.write_text(plan_in_words(costs[-1]), encoding="utf-8")
+    if plots is not None:
+        write_plots(costs, plots)
+    told = {"board": board_name, "requests": requests}
+    if as_json:
+        told["costs"] = json.dumps([asdict(one) for one in costs])
+    report(timings, as_json, told)
