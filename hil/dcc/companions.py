@@ -28,12 +28,11 @@ class Company:
     dcc: Dcc
     pusher: Pusher
     companions: Companions
-    _led: bool = False
+    _led: bool = False  # also of one that leads from the start: what others told before it heard them is in the store
     _there: frozenset[int] = field(default_factory=frozenset)
     _went: bool = False
 
     def __post_init__(self) -> None:
-        self._led = self.dcc.store.leads
         self.companions.hear(self._heard)
 
     async def keep(self) -> None:
