@@ -266,7 +266,10 @@ class WanChannel:
                 continue
             self._acknowledged.clear()
             if frame.sequence > (self._number("tried") or 0):
-                self._store.put(f"{self._prefix}tried", _COUNTER.pack(frame.sequence))
+                with self._store.transaction():
+                    if self._store.get(outbox[0]) is None:
+                        continue  # taken back meanwhile
+                    self._store.put(f"{self._prefix}tried", _COUNTER.pack(frame.sequence))
             await self._link.send(frame)
             self._trace.emit("wan", self._side.value, "sent", target=self._name, kind=frame.kind.name.lower(), sequence=frame.sequence)
             try:
