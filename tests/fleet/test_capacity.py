@@ -23,9 +23,3 @@ def test_the_page_names_each_size_and_what_breaks_first(tmp_path: Path) -> None:
     assert max(map(len, said.splitlines())) <= 140
     write_plots([COSTS], tmp_path / "plots.svg")
     assert "requests a second" in (tmp_path / "plots.svg").read_text() or (tmp_path / "plots.svg").stat().st_size > 1000
-
-
-def test_the_kept_page_is_one_that_the_bench_has_written() -> None:
-    kept = Path("hil/fleet/CAPACITY.md").read_text(encoding="utf-8")
-    assert kept.splitlines()[0] == plan_in_words(COSTS).splitlines()[0]
-    assert all(f"| {size:,} |" in kept for size in SIZES)
