@@ -18,9 +18,9 @@ from hil.bench.duties import standing_duties
 from hil.bench.far_end import FarEnd
 from hil.dcc.base.requests import OPEN
 from hil.dcc.base.tables import create_tables
-from hil.dcc.companions import Company
 from hil.dcc.own_services.schedules import schedules_in
 from hil.dcc.service.app import Caller, make_app
+from hil.dcc.service.companions import Company
 from hil.dcc.service.exchange import Exchange, WebService
 from hil.dcc.service.faults import BoundaryFaults
 from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses

@@ -38,7 +38,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What an estate of ``hubs`` needs: ``cores``, ``network_mbit_s`` and ``writes_s`` (commits a second) at the peak, ``memory_gb`` for
+    """Needs of an estate of ``hubs``: ``cores``, ``network_mbit_s`` and ``writes_s`` (commits a second) at the peak, ``memory_gb`` for
     the homes, ``disk_gb`` for the store."""
 
     hubs: int

@@ -37,7 +37,7 @@ class Partition:
     first: int
     homes: int
     far: FarSide | None = None
-    """Where their DCC is, if it is not one of the partition's own; the homes are then those of one supplier."""
+    """Place of their DCC, if it is not one of the partition's own; the homes are then those of one supplier."""
     supplier: int = 0
 
 

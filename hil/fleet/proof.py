@@ -32,7 +32,7 @@ PROCESSES = 2
 
 @dataclass
 class Proof:
-    """What came of it. ``killed_at``: requests that had their answer when a process was killed, None where none was."""
+    """Outcome of a proof. ``killed_at``: requests that had their answer when a process was killed, None where none was."""
 
     report: FleetReport
     killed_at: int | None = None
@@ -72,7 +72,7 @@ def prove(board: str, homes: int, reads: int, inbox_port: int, seed: int, *, kil
 
 
 def _wrong(store: DccStore) -> Iterator[str]:
-    """What the store shows of lost and doubled requests."""
+    """Lost and doubled requests, as the store shows them."""
     requests = Requests(store, lambda: 0.0)
     for one in requests.in_state(*OPEN):
         yield f"request {one.name} has no end: {one.state}"

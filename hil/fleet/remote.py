@@ -126,7 +126,7 @@ def make_keys(folder: Path, fleet: FarFleet, store: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FarSide:
-    """How a fleet meets a DCC elsewhere. ``hubs``: HOST:PORT of its processes for hubs, ``web``: the address of each one's web services.
+    """A DCC elsewhere, and the way in which a fleet meets it. ``hubs``: HOST:PORT of its processes for hubs, ``web``: the address of each one's web services.
     ``ramp`` new connections a second, at most ``most`` at once, a connection cut every ``churn_s`` seconds (0: no limit, none)."""
 
     keys: Path
@@ -220,7 +220,7 @@ class FarUser:
     counter: int
     client: httpx.AsyncClient
     taken: Counter[str] = field(default_factory=Counter)
-    """How often the Response to each request came."""
+    """Number of times that the Response to each request came."""
     asked: int = 0
     _answers: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
 
@@ -267,7 +267,7 @@ class FarUser:
         return FarOutcome(verdict.done, f"{variant}: {verdict.text}")
 
     async def _post(self, request: ServiceRequest) -> tuple[str, etree._Element]:
-        """What the DCC answers, the first of its processes that does. A request that one of them may have taken before it died comes again
+        """Answer of the DCC, of the first of its processes that gives one. A request that one of them may have taken before it died comes again
         to the next, which then knows it."""
         octets = write_request(request)
         place = next(one for one, variants in SERVED.items() if request.command_variant in variants)

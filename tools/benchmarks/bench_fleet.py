@@ -178,7 +178,7 @@ def timings_of(costs: Sequence[Costs], keys: tuple[float, float, int] | None) ->
 def benchmark(
     board_name: str, homes: tuple[int, ...], requests: int, rounds: int, plan: Path | None, plots: Path | None, as_json: bool
 ) -> None:
-    """What a home, a request, an alert and a key establishment cost, and whether that grows with the number of homes."""
+    """Cost of a home, a request, an alert and a key establishment, and its growth with the number of homes."""
     spawn = multiprocessing.get_context("spawn")
     costs = []
     for count in sorted(set(homes)):

@@ -161,7 +161,7 @@ class PostgresDatabase:
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
-        """What the server cannot do becomes StoreTrouble in one line; mistakes in a statement stay what they are."""
+        """A server that cannot do it becomes a StoreTrouble in one line; mistakes in a statement stay what they are."""
         try:
             yield
         except _LOST as wrong:

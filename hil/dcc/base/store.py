@@ -96,7 +96,7 @@ class Database(Protocol):
 
 
 class Companions(Protocol):
-    """What processes that have one database open at once need of it, see :class:`hil.dcc.base.postgres.PostgresDatabase`."""
+    """A database as processes need it that have it open at once, see :class:`hil.dcc.base.postgres.PostgresDatabase`."""
 
     @property
     def leads(self) -> bool: ...
