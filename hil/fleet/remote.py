@@ -126,7 +126,9 @@ def make_keys(folder: Path, fleet: FarFleet, store: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FarSide:
-    """A DCC elsewhere, and the way in which a fleet meets it. ``hubs``: HOST:PORT of its processes for hubs, ``web``: the address of each one's web services.
+    """A DCC elsewhere, and the way in which a fleet meets it.
+
+    ``hubs``: HOST:PORT of its processes for hubs, ``web``: the address of each one's web services.
     ``ramp`` new connections a second, at most ``most`` at once, a connection cut every ``churn_s`` seconds (0: no limit, none)."""
 
     keys: Path
