@@ -269,7 +269,7 @@ class FarUser:
         return FarOutcome(verdict.done, f"{variant}: {verdict.text}")
 
     async def _post(self, request: ServiceRequest) -> tuple[str, etree._Element]:
-        """Answer of the DCC, of the first of its processes that gives one. A request that one of them may have taken before it died comes again
+        """Answer of the first of the DCC's processes that gives one. A request that one of them may have taken before it died comes again
         to the next, which then knows it."""
         octets = write_request(request)
         place = next(one for one, variants in SERVED.items() if request.command_variant in variants)
