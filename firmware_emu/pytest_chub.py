@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,34 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(f"needs {part}: board {board.name} provides {', '.join(board.provides) or 'none'}")
 
 
+_BENCHES = pytest.StashKey[list["BlockingBench"]]()
+_NOISE = ("zigpy", "bellows", "zigpy_znp", "asyncio", "firmware_emu", "hil")
+"""Loggers whose lines the trace tells better."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed tells of each of its benches the earliest cause, the last hops, and where trace and capture are."""
+    report = yield
+    benches = item.stash.get(_BENCHES, [])
+    if call.when == "call" and report.failed and benches:
+        report.sections = [(title, _without_noise(text) if "log" in title else text) for title, text in report.sections]
+        report.sections += [("chub", _told(bench)) for bench in benches]
+    return report
+
+
+def _without_noise(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not any(f" {name}" in line.split(":")[0] for name in _NOISE))
+
+
+def _told(bench: BlockingBench) -> str:
+    why, ladder = bench.noun("why")(), bench.noun("ladder")
+    drawn = ladder() if bench.records else None
+    parts = [why.as_text(100), "" if drawn is None else drawn.as_text(100), f"run folder: {bench.folder}"]
+    capture = bench.folder / "han.pcapng"
+    return "\n".join([*(part for part in parts if part), *([f"capture: {capture}"] if capture.is_file() else [])])
+
+
 def _board(config: pytest.Config) -> Board:
     from firmware_emu.board import load_board
     from firmware_emu.errors import BoardError
@@ -104,7 +132,7 @@ def chub_open(
 
         def open_bench(board: str | None = None, *, seed: int | None = None, faults: Sequence[str] = ()) -> BlockingBench:
             try:
-                return opened.enter_context(
+                bench = opened.enter_context(
                     Bench.open(
                         board or option("--chub-board") or BOARD,
                         seed=option("--chub-seed") if seed is None else seed,
@@ -114,6 +142,8 @@ def chub_open(
                 )
             except NotAvailable as missing:
                 pytest.skip(str(missing))
+            request.node.stash.setdefault(_BENCHES, []).append(bench)
+            return bench
 
         yield open_bench
 

@@ -126,3 +126,23 @@ def test_a_project_with_a_folder_hil_an_option_seed_and_fixtures_of_these_names_
     words = ["-p", "asyncio", "-p", "xdist", "-p", "firmware_emu.pytest_chub", "-n", "1", "--seed", "5", "-o", "asyncio_mode=strict"]
     ran = pytester.runpytest_subprocess("--disable-plugin-autoload", *words, "-p", "no:cacheprovider")
     ran.assert_outcomes(passed=1)
+
+
+def test_a_test_that_fails_tells_the_earliest_cause_the_last_hops_and_where_the_run_is_kept_and_no_words_of_the_radio(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile("""
+        def test_it(chub_bench, chub_hub, chub_esme, chub_dcc):
+            chub_hub.form()
+            chub_esme.add()
+            chub_bench.say("fault add response 4.1.1 with a wrong MAC")
+            assert chub_dcc.read("esme")
+    """)
+    ran = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--log-level", "INFO")
+    ran.assert_outcomes(failed=1)
+    told = ran.stdout.str()
+    assert "the MAC does not hold" in told
+    assert "on this message @" in told
+    assert "run folder: " in told
+    assert "capture: " in told
+    assert "zigpy" not in told

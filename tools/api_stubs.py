@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from types import UnionType
@@ -21,7 +21,7 @@ from firmware_emu.errors import BoardError
 STUB = Path(__file__).resolve().parents[1] / "firmware_emu" / "console" / "nouns" / "typed.pyi"
 _HEAD = """# Types of nouns and verbs on a bench in Python. Written by tools/api_stubs.py from their declarations.
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
@@ -96,6 +96,8 @@ def _type(hint: Any) -> str:
     if origin in (Union, UnionType):
         parts = [_type(one) for one in get_args(hint)]
         return " | ".join(dict.fromkeys(word for part in parts for word in part.split(" | ")))
+    if origin is Callable:
+        return "Callable[..., object] | str"
     if hint is type(None):
         return "None"
     assert inspect.isclass(hint), hint

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from rich.text import Text
 
 from firmware_emu.clock import EPOCH
+from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Record
 
 BAD = frozenset(
@@ -157,3 +160,31 @@ _TOLD = BAD | {"formed", "joined", "commissioned", "boot", "ac lost", "supply of
 def quiet(record: Record) -> bool:
     """True for a record that a prompt shows unasked: trouble, joins and alerts; not what faults do, and nothing twice."""
     return record.event in _TOLD and record.area != "bench" and record.source != "radio"
+
+
+def read_trace(folder: Path) -> list[Record]:
+    """The trace of a run's folder (or the file itself). Raises NotAvailable where there is none."""
+    path = folder / "trace.jsonl" if folder.is_dir() else folder
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [record_of(json.loads(line)) for line in lines if line]
+    except (OSError, ValueError, KeyError) as wrong:
+        raise NotAvailable(f"a trace in {folder}", f"{wrong}; name the folder of a run (runs/...) or its trace.jsonl") from None
+
+
+def record_of(row: dict[str, object]) -> Record:
+    """The record of a line of a trace. Raises KeyError or ValueError for what is none."""
+    data = row.get("data")
+    detail = row.get("detail") or {}
+    assert isinstance(detail, dict)
+    return Record(
+        int(str(row["number"])),
+        float(str(row["time"])),
+        str(row["area"]),
+        str(row["source"]),
+        str(row["event"]),
+        None if row.get("target") is None else str(row["target"]),
+        None if row.get("message") is None else str(row["message"]),
+        None if data is None else bytes.fromhex(str(data)),
+        detail,
+    )

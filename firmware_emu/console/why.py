@@ -12,6 +12,7 @@ from rich.console import Group
 from rich.text import Text
 
 from firmware_emu.console.records import BAD, detail, last_bad, line, of_exchange, of_message
+from firmware_emu.console.records import hop as phrase
 from firmware_emu.console.result import Result, count
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError, DecodeError
@@ -24,8 +25,10 @@ ENDS = frozenset({"executed", "delivered", "parsed", "discarded", "unanswered"})
 """Events with which a message has come to an end."""
 _RULES = ("rule", "clause", "ground", "check", "step", "code")
 _SHOWN_HOPS = 12
+_LATE_S = 0.01
+"""Difference in time that is one: below it is what the air takes. The bench's own figure."""
 _SHOWN_DIFFERENCES = 8
-_FAULT = "fault "
+_FAULT, _STOP = "fault ", "break "
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,10 @@ def why(
         record = _trouble(records, message)
     if record is None:
         said = "nothing was refused or lost" if message is None else f"{message}: it was neither refused nor lost"
-        return Reason(None, said, faults=_faults(records, len(records)))
+        return Reason(None, said, faults=_faults(records, len(records), ()))
     hops = of_exchange(records, record.message) if record.message else [record]
     end, record = record, _cause(record, hops)
-    acted = _faults(records, max(upto, record.number))
+    acted = _faults(records, max(upto, end.number), hops)
     lost = record.event not in BAD
     where = f"{record.source}{f' to {record.target}' if record.target else ''}"
     if lost:
@@ -89,13 +92,14 @@ def _trouble(records: Sequence[Record], message: str | None) -> Record | None:
 
 
 def _cause(record: Record, hops: Sequence[Record]) -> Record:
-    """The first trouble of those of the exchange that led without a good hop between them to ``record``."""
-    cause = record
-    for hop in reversed([hop for hop in hops if hop.number < record.number]):
-        if hop.event not in BAD or record.event not in BAD:
-            break
-        cause = hop
-    return cause
+    """The first trouble of the exchange that nothing made good: its source did not get on with that message afterwards."""
+    before = [hop for hop in hops if hop.number < record.number and hop.area != "bench"]
+    for at, hop in enumerate(before):
+        if hop.event in BAD and not any(
+            later.event not in BAD and (later.source, later.message) == (hop.source, hop.message) for later in before[at + 1 :]
+        ):
+            return hop
+    return record
 
 
 def _rule(record: Record) -> str:
@@ -120,8 +124,11 @@ def _steps() -> list[dict[str, str]]:
     return rows
 
 
-def _faults(records: Sequence[Record], upto: int) -> tuple[str, ...]:
-    """Faults that were in force at that record, with how often they had acted."""
+def _faults(records: Sequence[Record], upto: int, hops: Sequence[Record]) -> tuple[str, ...]:
+    """Faults that were in force at that record, with how often they had acted; first what acted on the exchange itself."""
+    changes = [hop for hop in hops if hop.source.startswith(_STOP) and hop.event in ("changed", "dropped")]
+    stops = [f"{hop.source}: {hop.event} by hand (@{hop.number}) {detail(hop)}".rstrip() for hop in changes]
+    own = {hop.source: f", on this message @{hop.number}" for hop in reversed(hops) if hop.source.startswith(_FAULT)}
     acted: dict[str, int] = {}
     sentences: dict[str, str] = {}
     for one in records[:upto]:
@@ -132,14 +139,16 @@ def _faults(records: Sequence[Record], upto: int) -> tuple[str, ...]:
         else:
             acted[one.source] = acted.get(one.source, -1) + 1
             sentences[one.source] = str(one.detail.get("sentence", ""))
-    return tuple(f"{source}: {sentences[source]} (acted {count(times, 'time')})" for source, times in acted.items())
+    told = {source: f"{source}: {sentences[source]} (acted {count(times, 'time')}{own.get(source, '')})" for source, times in acted.items()}
+    return (*stops, *sorted(told.values(), key=lambda line: "on this message" not in line))
 
 
 def differing(record: Record, hops: Sequence[Record], keystore: Keystore | None) -> tuple[str, ...]:
     """The octets that are not what they were at an earlier hop, or not what the keys say."""
     if record.data is None:
         return ()
-    before = next((hop for hop in hops if hop.data is not None and hop.number < record.number and hop.data != record.data), None)
+    same = [hop for hop in hops if hop.data is not None and hop.number < record.number and hop.message == record.message]
+    before = next((hop for hop in same if hop.data != record.data), None)
     found = (
         []
         if before is None or before.data is None
@@ -187,6 +196,28 @@ def _protection(data: bytes, keystore: Keystore | None) -> list[str]:
             + (f"; it holds with {verdict.signature.would_hold}" if verdict.signature.would_hold else "")
         )
     return found
+
+
+def earliest(records: Sequence[Record], message: str | None = None) -> str:
+    """The earliest cause of the last trouble in ``records`` (of ``message``) in one line; nothing where there was none."""
+    reason = why(records, message=message) if message is None or of_message(records, message) else None
+    if reason is None or reason.record is None:
+        return ""
+    acted = "".join(f"; {line}" for line in reason.faults if "(@" in line or "on this message" in line)
+    return f"{reason.said} (@{reason.record.number}){acted}"
+
+
+def first_difference(reason: Reason, good: Sequence[Record]) -> str:
+    """The first hop of the exchange that is another than in a good run, or another time behind the first; nothing where none is."""
+    message = next((one.message for one in reason.hops if one.message), "")
+    here = [one for one in reason.hops if one.area != "bench"]
+    there = [one for one in of_exchange(good, message) if one.area != "bench"] if message else []
+    for mine, its in zip(here, there, strict=False):
+        late = (mine.time - here[0].time) - (its.time - there[0].time)
+        same = (phrase(mine), mine.message) == (phrase(its), its.message)
+        if not same or abs(late) >= _LATE_S:
+            return f"@{mine.number} {phrase(mine)}{f', {late:+.3f} s' if same else ''} (in the good run @{its.number} {phrase(its)})"
+    return "" if there else "the good run has no such exchange"
 
 
 def told(reason: Reason) -> Result:

@@ -6,7 +6,7 @@ in the hub and in a Device, over a real dongle, the virtual dongle, or a node bo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -50,6 +50,10 @@ class ApsFrame:
 
 Receiver = Callable[[Eui64, ApsFrame], None]
 """Called with the sender and the frame, on the event loop, never re-entered; it must not block."""
+
+
+Passage = Callable[[Eui64, Eui64, ApsFrame], AsyncIterator[ApsFrame]]
+"""Called with the sender, the receiver and a frame between them; gives what goes on of it, when it does."""
 
 
 class ApsPort(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from firmware_emu.han.base import (
     HanEvent,
     HanEventKind,
     NetworkSettings,
+    Passage,
     Receiver,
     SimpleDescriptor,
 )
@@ -84,6 +85,8 @@ class ZigpyRadio:
         self.inter_pan_receiver: InterPanReceiver | None = None
         self.tap: Callable[[Eui64, Eui64 | None, ApsFrame], None] | None = None
         """Hears each message on its way: sender, destination (None: everybody) and the message, whole."""
+        self.passage: Passage | None = None
+        """Frames from and to one Device go through it, whole and without the radio's security; None: they go on as they are."""
         self._book = AddressBook(self)
         self._permits = Permits(clock)
         self._joining: dict[Eui64, HanEventKind] = {}
@@ -122,6 +125,13 @@ class ZigpyRadio:
         await self._wait_ready()
         if self.tap is not None:
             self.tap(self.eui64, destination, frame)
+        if self.passage is None:
+            await self._send(destination, frame)
+            return
+        async for one in self.passage(self.eui64, destination, frame):
+            await self._send(destination, one)
+
+    async def _send(self, destination: Eui64, frame: ApsFrame) -> None:
         short = await self._book.short_of(destination)
         try:
             await self._running().send(short, destination, frame)
@@ -477,8 +487,17 @@ class ZigpyRadio:
         self._arrived(device)
         if self.tap is not None:
             self.tap(device, self.eui64, frame)
-        if self._receiver is not None:
+        if self._receiver is None:
+            return
+        if self.passage is None:
             self._receiver(device, frame)
+        else:
+            self._spawn(self._pass_on(self.passage(device, self.eui64, frame), self._receiver, device))
+
+    @staticmethod
+    async def _pass_on(passed: AsyncIterator[ApsFrame], receiver: Receiver, device: Eui64) -> None:
+        async for frame in passed:
+            receiver(device, frame)
 
     def _arrived(self, device: Eui64) -> None:
         kind = self._joining.pop(device, None)

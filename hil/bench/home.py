@@ -33,6 +33,7 @@ from hil.bench.day import check_day, live, load_day
 from hil.bench.entropy import SeededEntropy
 from hil.bench.foreign import ForeignDevice, ForeignNode
 from hil.bench.medium import Medium, PowerGone
+from hil.bench.passages import Passages
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.han_device import HanDevice
 from hil.devices.base.place import Place
@@ -113,6 +114,8 @@ class Home:
         self._messages: ApsRecorder | None = None
         self._relay: SerialRelay | None = None
         self.devices: dict[str, HanDevice] = {}
+        self.passages = Passages(clock, board.hub.gpf, self.devices)
+        """Messages and frames of the HAN by their content: breakpoints and faults are laid on here."""
         self._open_airs: list[OpenAir] = []
         self.open_air: list[str] = []
         """Addresses at which programs of third parties join the air, HOST:PORT."""
@@ -260,6 +263,7 @@ class Home:
         made = radio_of(self.board, self.radio_path, self.clock, self.trace, self.entropy.stream("radio"), self.folder / "backups")
         if self._messages is not None:
             made.tap = self._messages.heard
+        self.passages.radio, made.passage = made, self.passages.frames
         return made
 
     async def _live(self, wan: WanLink) -> None:

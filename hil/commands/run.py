@@ -19,6 +19,7 @@ from firmware_emu.board import Board, load_board
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.console.attach import console_socket, socket_in
 from firmware_emu.console.commands.dongle import custody_options
+from firmware_emu.console.records import read_trace
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ownership import Owner
@@ -35,7 +36,7 @@ from hil.bench.station import Station, open_station
 from hil.commands.deaths.kills import kills
 from hil.commands.deaths.power_cuts import power_cuts
 from hil.commands.scenario import load, scenario
-from hil.console.diff import compare, read_trace
+from hil.console.diff import compare
 from hil.console.opening import console_of
 from hil.faults import Faults, check_sentences
 from hil.journeys.demo import HomeJourney

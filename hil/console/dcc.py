@@ -19,7 +19,7 @@ from firmware_emu.gbcs.alerts import alert_codes
 from firmware_emu.ids import Eui64
 from hil.bench.station import Station
 from hil.console.readings import readings
-from hil.console.rig import RigNoun, told
+from hil.console.rig import RigNoun
 from hil.dcc.base.services import schedule
 from hil.dcc.duis.document import Content
 
@@ -74,7 +74,7 @@ class DccNoun(RigNoun):
         self.known(what)
         outcome = await self.ask(what, self.target(device), by=by)
         values = readings(outcome) if outcome.ok else {}
-        done = told(outcome, device)
+        done = self.verdict(outcome, device)
         return Result(done.said, {**values, **done.values}, ok=done.ok, raw=outcome)
 
     @verb()
@@ -94,7 +94,7 @@ class DccNoun(RigNoun):
             by=by,
             counter=counter,
         )
-        return told(outcome, target or "dcc")
+        return self.verdict(outcome, target or "dcc")
 
     @verb()
     async def token(self, meter: Target, pence: int, counter: int = 0) -> Result:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Record
 
 _NAMES = ("variant", "use_case", "code")
@@ -33,34 +30,6 @@ class RunDifference:
 
     def as_json(self) -> dict[str, str]:
         return {"kind": self.kind, "name": self.name, "what": self.what}
-
-
-def read_trace(folder: Path) -> list[Record]:
-    """The trace of a run's folder (or the file itself). Raises NotAvailable where there is none."""
-    path = folder / "trace.jsonl" if folder.is_dir() else folder
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [record_of(json.loads(line)) for line in lines if line]
-    except (OSError, ValueError, KeyError) as wrong:
-        raise NotAvailable(f"a trace in {folder}", f"{wrong}; name the folder of a run (runs/...) or its trace.jsonl") from None
-
-
-def record_of(row: dict[str, object]) -> Record:
-    """The record of a line of a trace. Raises KeyError or ValueError for what is none."""
-    data = row.get("data")
-    detail = row.get("detail") or {}
-    assert isinstance(detail, dict)
-    return Record(
-        int(str(row["number"])),
-        float(str(row["time"])),
-        str(row["area"]),
-        str(row["source"]),
-        str(row["event"]),
-        None if row.get("target") is None else str(row["target"]),
-        None if row.get("message") is None else str(row["message"]),
-        None if data is None else bytes.fromhex(str(data)),
-        detail,
-    )
 
 
 def stories(records: Iterable[Record]) -> list[Story]:

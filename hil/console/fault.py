@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import runpy
+from pathlib import Path
+from typing import Annotated, cast
 
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.result import Result, count
 from hil.console.rig import RigNoun
-from hil.faults import Faults, SentenceError, next_words
+from hil.faults import HOOK_PATTERNS, Faults, Hook, SentenceError, next_words
 
 Words = Annotated[str, WordKind("a fault as a sentence", str, "faults")]
+
+
+def _function(text: str) -> Hook:
+    """The function of ``FILE.py:NAME``. Raises WordError."""
+    file, _, name = text.rpartition(":")
+    if not Path(file).is_file():
+        raise WordError(f"do: read {text!r}, expected FILE.py:FUNCTION with a file that is there")
+    try:
+        found = runpy.run_path(file).get(name)
+    except Exception as wrong:  # code of a user
+        raise WordError(f"do: {file}: {type(wrong).__name__}: {wrong}") from None
+    if not callable(found):
+        raise WordError(f"do: {file} has no function {name!r}")
+    return cast("Hook", found)
+
+
+Function = Annotated[Hook, WordKind("a Python function: FILE.py:NAME", _function)]
+HookWords = Annotated[str, WordKind("what it is called with, as a sentence", str, "hooks")]
 
 
 class FaultNoun(RigNoun):
@@ -22,7 +42,9 @@ class FaultNoun(RigNoun):
     def __init__(self, bench: Core) -> None:
         super().__init__(bench)
         self._faults: Faults | None = None
-        bench.offers["faults"] = lambda given: next_words(given, [row.name for row in bench.board.device])
+        devices = [row.name for row in bench.board.device]
+        bench.offers["faults"] = lambda given: next_words(given, devices)
+        bench.offers["hooks"] = lambda given: next_words(given[1:], devices, HOOK_PATTERNS)
 
     @property
     def faults(self) -> Faults:
@@ -49,6 +71,15 @@ class FaultNoun(RigNoun):
         except SentenceError as wrong:
             raise WordError(str(wrong)) from None
         return Result(f"fault {made.number}: {made.sentence}", {"number": made.number}, raw=made)
+
+    @verb()
+    async def hook(self, do: Function, *which: HookWords) -> Result:
+        """Call a Python function with each message or frame of a kind: ``fault hook late.py:late response 4.1.1 from esme``."""
+        try:
+            made = self.faults.hook(do, " ".join(which))
+        except SentenceError as wrong:
+            raise WordError(str(wrong).replace("fault ", "hook ", 1)) from None
+        return Result(f"fault {made.number}: {getattr(do, '__name__', 'hook')} on {made.sentence}", {"number": made.number}, raw=made)
 
     @verb(looks=True)
     async def list(self) -> Result:

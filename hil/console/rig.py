@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
 from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import WordError
 from firmware_emu.console.result import Result
+from firmware_emu.console.why import earliest
 from firmware_emu.console.words import nearest
 from firmware_emu.ids import Eui64
 from hil.bench.home import Home
@@ -81,6 +83,12 @@ class RigNoun(Noun):
         if not counter:
             return await self.station.ask(user, variant, target, body, wait_s=wait_s)
         return await dcc.send(user, new_request(variant, user.eui64, target or dcc.eui, counter, body), wait_s=wait_s)
+
+    def verdict(self, outcome: Outcome, name: str) -> Result:
+        """A service request's end; where it began to end before the hop that its verdict names, with that cause."""
+        done = told(outcome, name)
+        cause = "" if outcome.ok else earliest(self.bench.records, outcome.request)
+        return replace(done, values={**done.values, "cause": cause}) if "; in the end" in cause or "on this message" in cause else done
 
     def sender(self, target: Eui64 | None, by: str = "") -> User:
         """The user of a party of the board, as ``network_operator``, or the supplier of a Device. Raises WordError."""

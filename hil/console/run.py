@@ -8,12 +8,12 @@ from typing import Annotated
 
 from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import Device, Switch, WordError, WordKind, verb
-from firmware_emu.console.records import of_message
+from firmware_emu.console.records import of_message, read_trace
 from firmware_emu.console.result import Result, count
 from firmware_emu.trace import Record, Scalar
 from hil.bench.lanes import lanes, supply_plots
 from hil.bench.station import Station
-from hil.console.diff import compare, read_trace
+from hil.console.diff import compare
 from hil.console.ladder_text import LadderText
 from hil.report.ladder import arrows
 from hil.report.verdict import Run as Report

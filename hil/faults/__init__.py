@@ -3,7 +3,19 @@
 May import all of ``hil``. The firmware does not know of them: each works on a seam that it stands on anyway.
 """
 
-from hil.faults.faults import Fault, Faults, check_sentences
-from hil.faults.grammar import FAULT_PATTERNS, FAULT_WORDS, SentenceError, next_words
+from hil.bench.passages import Passing
+from hil.faults.faults import Fault, Faults, Hook, check_sentences
+from hil.faults.grammar import FAULT_PATTERNS, FAULT_WORDS, HOOK_PATTERNS, SentenceError, next_words
 
-__all__ = ["FAULT_PATTERNS", "FAULT_WORDS", "Fault", "Faults", "SentenceError", "check_sentences", "next_words"]
+__all__ = [
+    "FAULT_PATTERNS",
+    "FAULT_WORDS",
+    "HOOK_PATTERNS",
+    "Fault",
+    "Faults",
+    "Hook",
+    "Passing",
+    "SentenceError",
+    "check_sentences",
+    "next_words",
+]

@@ -65,7 +65,7 @@ async def wan_lost(home: Home, sentence: Sentence, told: Callable[..., None]) ->
 @contextlib.asynccontextmanager
 async def nvm_dies(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
     """``nvm torn`` and ``nvm cut``: pending until that write, then over."""
-    fault = TornWrite(int(sentence.number("at", 1)), 0.5 if sentence.kind == "torn" else None)
+    fault = TornWrite(int(sentence.number("ORDINAL", 1)), 0.5 if sentence.kind == "torn" else None)
     over = asyncio.Event()
 
     def cut(left: Torn | None) -> None:

@@ -6,30 +6,37 @@ Each fault draws from a stream of its own, fixed by the seed, its number and its
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 from firmware_emu.board import Board
+from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError, NotAvailable, WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Scalar
 from firmware_emu.wan.base import WanFrame, WanKind
 from hil.bench.home import Home
+from hil.bench.passages import Passing
+from hil.devices.base.gbcs_device import GbcsHanDevice
+from hil.faults.content import Wrong, cluster_name, condition
 from hil.faults.effects import EFFECTS, LASTS_S, dongle_of
-from hil.faults.grammar import Sentence, Value, read_sentence
+from hil.faults.grammar import HOOK_PATTERNS, Sentence, Value, read_sentence
 from hil.faults.values import Arrival, Corrupt, Delay, Drop, Duplicate, FrameFault, Reorder, Schedule
 from hil.radio.port.faults import NcpFaults
 from ichis.jig import DataLink
 from ichis.uart import LineProfile
 
 _UTC = struct.Struct(">I")
-_HELD_S = {"han": 0.02, "wan": 2.0}
-_FRAME_AREAS = frozenset({"han", "wan", "pair"})
+_HELD_S = {"han": 0.02, "wan": 2.0, "message": 2.0}
+_FRAME_AREAS = frozenset({"han", "wan", "pair", "message"})
+Hook = Callable[[Passing], bytes | Sequence[Arrival] | Awaitable[bytes | Sequence[Arrival] | None] | None]
+"""Code of a user's own: gives what goes on in place of what passes (none: an empty sequence), or None: it passes as it is."""
 _TTY = {
     ("drop", "hub"): "lost",
     ("corrupt", "hub"): "damaged",
@@ -53,8 +60,9 @@ class Fault:
 class _Active:
     """A fault in force."""
 
-    def __init__(self, home: Home, number: int, sentence: Sentence, seed: int) -> None:
+    def __init__(self, home: Home, number: int, sentence: Sentence, seed: int, do: Hook | None = None) -> None:
         self.home = home
+        self.do = do
         self.number = number
         self.sentence = sentence
         self.draw = Random(f"{seed}:{number}:{sentence.text}")
@@ -62,24 +70,61 @@ class _Active:
         self.effects = 0
         self.seen = 0
         self.schedule = _schedule(sentence)
-        self.frame = _frame_fault(sentence)
+        self.frame = _frame_fault(sentence, home.keystore)
         self.task: asyncio.Task[None] | None = None
-        names = {row.name: row.eui for row in home.board.device} | {"hub": home.board.hub.gpf} if sentence.area == "han" else {}
+        names = {row.name: row.eui for row in home.board.device} | {"hub": home.board.hub.gpf}
+        by_content = sentence.area == "message" or do is not None or {"of", "on"} & set(sentence.qualifiers)
+        self.condition = condition(sentence, names) if by_content else None
+        """Condition of a fault that knows what passes; None: it is one of frames as the medium carries them, or of a whole part."""
+        names = names if sentence.area == "han" else {}
         self.source, self.target = names.get(sentence.word("from") or ""), names.get(sentence.word("to") or "")
 
-    def told(self, verb: str, **detail: Scalar) -> None:
+    def told(self, verb: str, *, message: str | None = None, **detail: Scalar) -> None:
         self.effects += 1
         said: dict[str, Scalar] = {"sentence": self.sentence.text, **detail}
-        self.home.trace.emit("bench", f"fault {self.number}", verb, target=self.sentence.area, **said)  # type: ignore[arg-type]
+        self.home.trace.emit("bench", f"fault {self.number}", verb, target=self.sentence.area, message=message, **said)  # type: ignore[arg-type]
 
     def applies(self) -> bool:
         """True if the fault applies to this frame; counts it."""
-        if self.frame is None or not self.schedule.works(self.home.clock.now() - self.began):
+        if not self.schedule.works(self.home.clock.now() - self.began):
             return False
         self.seen += 1
         if self.schedule.nth is not None and self.seen != self.schedule.nth:
             return False
-        return self.frame.share >= 1 or self.draw.random() < self.frame.share
+        return self.frame is None or self.frame.share >= 1 or self.draw.random() < self.frame.share
+
+    async def act(self, octets: bytes, passing: Passing) -> tuple[Arrival, ...]:
+        """Arrivals of what passes, by the fault or the hook. A fault of the hook's own is told, and it passes as it is."""
+        message = passing.message
+        name = None if message is None else str(message.header.identifier)
+        try:
+            arrivals = await self._done(replace(passing, octets=octets))
+        except Exception as wrong:  # code of a user, and a home that goes on
+            reason = f"{type(wrong).__name__}: {wrong}"
+            self.home.trace.emit("bench", f"fault {self.number}", "failed", target=self.sentence.area, message=name, reason=reason)
+            return ((0.0, octets),)
+        if arrivals != ((0.0, octets),):
+            ends = {"sender": str(passing.sender), "receiver": str(passing.receiver)}
+            cluster = {} if passing.cluster is None else {"cluster": cluster_name(passing.cluster)}
+            verb = "hooked" if self.frame is None else self.frame.verb
+            self.told(verb, message=name, octets=len(octets), **ends, **cluster, **_shown(arrivals))
+        return arrivals
+
+    async def _done(self, passing: Passing) -> tuple[Arrival, ...]:
+        if self.do is None:
+            assert self.frame is not None, "what has a condition is a fault of frames, or a hook"
+            return self.frame.apply(passing.octets, self.draw)
+        given = self.do(passing)
+        answer = await given if inspect.isawaitable(given) else given
+        if answer is None:
+            return ((0.0, passing.octets),)
+        return ((0.0, answer),) if isinstance(answer, bytes) else tuple(answer)
+
+
+def _shown(arrivals: Sequence[Arrival]) -> dict[str, Scalar]:
+    """Times of the arrivals, where they tell something."""
+    late = [seconds for seconds, _ in arrivals if seconds]
+    return {"late_s": max(late)} if late else {}
 
 
 def _schedule(sentence: Sentence) -> Schedule:
@@ -87,14 +132,14 @@ def _schedule(sentence: Sentence) -> Schedule:
         value = sentence.qualifiers.get(name)
         return None if value is None else float(value)
 
-    nth = sentence.qualifiers.get("at")
+    nth = sentence.qualifiers.get("at", sentence.qualifiers.get("on"))
     last = given("for")
     if last is None and sentence.kind != "skew" and given("every") is not None and sentence.area in _FRAME_AREAS:
         last = 1.0  # "every 10s": one second of it each time
     return Schedule(given("in") or 0.0, last, given("every"), None if nth is None else int(nth))
 
 
-def _frame_fault(sentence: Sentence) -> FrameFault | None:
+def _frame_fault(sentence: Sentence, keystore: Keystore) -> FrameFault | None:
     if sentence.area not in _FRAME_AREAS or (sentence.area, sentence.kind) in EFFECTS:
         return None
     share = sentence.number("PERCENT", 1.0)
@@ -107,6 +152,10 @@ def _frame_fault(sentence: Sentence) -> FrameFault | None:
             return Duplicate(share)
         case "corrupt":
             return Corrupt(int(sentence.number("BITS", 1)), share)
+        case "wrong":
+            return Wrong(str(sentence.values["PART"]), keystore, share)
+        case "stop":
+            return None  # a hook: what happens is not the sentence's
         case _:
             return Reorder(sentence.number("DURATION", _HELD_S[sentence.area]), share)
 
@@ -136,19 +185,27 @@ class Faults:
         found = read_sentence(sentence, [row.name for row in self._home.board.device])
         if found.area in ("dongle", "tty"):
             dongle_of(self._home)
+        self._check_content(found)
         if found.area in ("wan", "clock") and self._home.wan is None:
             raise NotAvailable("a fault of the SM WAN", "this home has no hub, and so no WAN: run one with its hub")
         return found
 
     def add(self, sentence: str) -> Fault:
         """Lay a fault on, from now. Raises SentenceError, NotAvailable."""
-        active = _Active(self._home, self._next, self.read(sentence), self._seed)
+        return self._lay(_Active(self._home, self._next, self.read(sentence), self._seed))
+
+    def hook(self, do: Hook, sentence: str) -> Fault:
+        """Call ``do`` with every message or frame that ``sentence`` is of, as ``response 4.1.1 from esme``. Raises SentenceError."""
+        found = read_sentence(sentence, [row.name for row in self._home.board.device], HOOK_PATTERNS)
+        return self._lay(_Active(self._home, self._next, found, self._seed, do))
+
+    def _lay(self, active: _Active) -> Fault:
         self._next += 1
         self._active[active.number] = active
-        if active.frame is None:
+        if active.frame is None and active.do is None:
             active.task = supervised(self._play(active), f"fault {active.number}", self._home.trace)
         self._hook()
-        self._home.trace.emit("bench", f"fault {active.number}", "added", target=active.sentence.area, sentence=sentence)
+        self._home.trace.emit("bench", f"fault {active.number}", "added", target=active.sentence.area, sentence=active.sentence.text)
         return self._shown(active)
 
     def list(self) -> tuple[Fault, ...]:
@@ -193,6 +250,14 @@ class Faults:
         """Write ``faults.json`` into a run's folder."""
         text = json.dumps({"seed": self._seed, "faults": self.as_json()}, indent=2)
         (folder / "faults.json").write_text(text + "\n", encoding="utf-8")
+
+    def _check_content(self, sentence: Sentence) -> None:
+        """Raises NotAvailable for messages of a Device that this bench does not run."""
+        named = {sentence.word(name) for name in ("from", "to")} | {sentence.values.get("NAME")}
+        if sentence.area == "message":
+            for name in named & set(self._home.devices):
+                if not isinstance(self._home.devices[str(name)], GbcsHanDevice):
+                    raise NotAvailable(f"messages of {name}", "it has no GBCS, or runs elsewhere: take its frames, as `han drop of Price`")
 
     def _shown(self, active: _Active) -> Fault:
         return Fault(active.number, active.sentence.text, active.effects)
@@ -240,7 +305,10 @@ class Faults:
     def _hook(self) -> None:
         """Put on each seam what is in force there, and nothing where nothing is."""
         home = self._home
-        frames = {active.sentence.area for active in self._active.values() if active.frame is not None}
+        frames = {active.sentence.area for active in self._active.values() if active.frame is not None and active.condition is None}
+        home.passages.lift(self._passing)
+        if any(active.condition is not None for active in self._active.values()):
+            home.passages.lay(self._passing)
         home.air.disturbance = self._han if "han" in frames else None
         if home.wan is not None:
             home.wan.shape = self._wan if "wan" in frames or self._of("clock") else None
@@ -279,7 +347,7 @@ class Faults:
         arriving: tuple[Arrival, ...] = ((0.0, octets),)
         for active in self._of(area):
             fault = active.frame
-            if fault is None or active.source not in (None, source) or active.target not in (None, target):
+            if fault is None or active.condition is not None or active.source not in (None, source) or active.target not in (None, target):
                 continue
             end: Value | None = active.sentence.word("to") if area == "wan" else None
             if (end is not None and end != to) or not active.applies():
@@ -291,6 +359,15 @@ class Faults:
                 receiver=to if target is None else str(target),
             )
             arriving = tuple((late + more, out) for late, before in arriving for more, out in fault.apply(before, active.draw))
+        return arriving
+
+    async def _passing(self, passing: Passing) -> Sequence[Arrival]:
+        """Arrivals of a message or frame after every fault and hook whose condition it fulfils."""
+        arriving: tuple[Arrival, ...] = ((0.0, passing.octets),)
+        for active in tuple(self._active.values()):
+            if active.condition is not None and active.condition.holds(passing) and active.applies():
+                acted = [(late, await active.act(before, passing)) for late, before in arriving]
+                arriving = tuple((late + more, out) for late, each in acted for more, out in each)
         return arriving
 
     def _han(self, source: Eui64, target: Eui64, octets: bytes) -> Sequence[Arrival]:

@@ -1,17 +1,19 @@
-"""Sentences of faults: a table of patterns, read into values. What can be typed, completed and explained is the same table.
+"""Sentences of faults and breakpoints: a table of patterns, read into values. What can be typed, completed and explained is that table.
 
-``han drop 20% to gsme``: an area, a kind, values in their places, then qualifiers in any order.
+``han drop 20% to gsme``: fixed words and values in their order, then qualifiers in any order.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 
 from firmware_emu.errors import CommsHubError
+from firmware_emu.gbcs import use_cases
+from firmware_emu.zse import clusters
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -39,38 +41,44 @@ class Slot:
     optional: bool
 
 
+Part = str | Slot
+
+
 @dataclass(frozen=True, slots=True)
 class Qualifier:
-    """``[to DEVICE]``: ``word`` begins it, ``value`` is its slot, ``tail`` a word that must follow."""
+    """``[to DEVICE]``, ``[on the ORDINAL CLUSTER frame]``: a part that may be left out; its first word begins it, and is its name."""
 
-    word: str
-    value: str
-    tail: str | None
-    optional: bool
+    parts: tuple[Part, ...]
+
+    @property
+    def word(self) -> str:
+        return str(self.parts[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One row of the table. ``head`` are its fixed words; a slot may stand between them (``line LINE stuck``)."""
+    """One row of the table. ``parts`` in their order, then ``qualifiers`` in any."""
 
     text: str
     says: str
-    head: tuple[str | Slot, ...]
-    slots: tuple[Slot, ...]
+    area: str
+    kind: str
+    parts: tuple[Part, ...]
     qualifiers: tuple[Qualifier, ...]
 
     @property
-    def area(self) -> str:
-        return str(self.head[0])
-
-    @property
-    def kind(self) -> str:
-        return str(self.head[-1])
+    def slots(self) -> tuple[Slot, ...]:
+        """Values among the parts."""
+        return tuple(part for part in self.parts if isinstance(part, Slot))
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence that was read: times in seconds, shares 0..1, volts."""
+    """A sentence that was read: times in seconds, shares 0..1, volts.
+
+    ``values`` are those of the parts, by the word in capitals; ``qualifiers`` the first value of each by its first word, further ones by
+    the word in capitals.
+    """
 
     text: str
     area: str
@@ -88,66 +96,72 @@ class Sentence:
         return None if found is None else str(found)
 
 
-def _pattern(text: str, says: str) -> Pattern:
-    head: list[str | Slot] = []
-    slots: list[Slot] = []
+def pattern_of(text: str, says: str, area: str = "", kind: str = "") -> Pattern:
+    """A pattern as it is written in the table; area and kind are its first two fixed words where they are not said."""
+    parts: list[Part] = []
     qualifiers: list[Qualifier] = []
-    pieces = _PIECE.findall(text)
-    at = 0
-    while at < len(pieces):
-        piece = pieces[at]
+    for piece in _PIECE.findall(text):
         words = piece.strip("[]").split()
-        if piece.startswith("[") and len(words) > 1:
-            qualifiers.append(Qualifier(words[0], words[1], words[2] if len(words) > 2 else None, True))
-        elif words[0].isupper():
-            (slots if fixed(head) == 2 else head).append(Slot(words[0], piece.startswith("[")))
-        elif fixed(head) == 2:  # a qualifier that must be there: "at ORDINAL write"
-            qualifiers.append(Qualifier(words[0], pieces[at + 1], pieces[at + 2], False))
-            at += 2
+        if piece.startswith("[") and words[0].islower():
+            qualifiers.append(Qualifier(tuple(_part(word) for word in words)))
         else:
-            head.append(words[0])
-        at += 1
-    return Pattern(text, says, tuple(head), tuple(slots), tuple(qualifiers))
+            parts += [_part(word, optional=piece.startswith("[")) for word in words]
+    fixed = [part for part in parts if isinstance(part, str)]
+    return Pattern(text, says, area or fixed[0], kind or fixed[1], tuple(parts), tuple(qualifiers))
 
 
-def fixed(head: Iterable[str | Slot]) -> int:
-    """Number of fixed words in a head."""
-    return sum(isinstance(part, str) for part in head)
+def _part(word: str, *, optional: bool = False) -> Part:
+    return Slot(word, optional) if word.isupper() and word not in PARTS else word
 
 
-def _table() -> tuple[Pattern, ...]:
-    rows = tomllib.loads(resources.files("hil.faults").joinpath("grammar.toml").read_text(encoding="utf-8"))["fault"]
-    return tuple(_pattern(row["pattern"], row["says"]) for row in rows)
+PARTS: tuple[str, ...] = ("MAC",)
+"""Fixed words that are written in capitals."""
 
 
-FAULT_PATTERNS: tuple[Pattern, ...] = _table()
+def _table(name: str) -> tuple[Pattern, ...]:
+    rows = tomllib.loads(resources.files("hil.faults").joinpath("grammar.toml").read_text(encoding="utf-8"))[name]
+    return tuple(pattern_of(row["pattern"], row["says"], row.get("area", ""), row.get("kind", "")) for row in rows)
+
+
+FAULT_PATTERNS: tuple[Pattern, ...] = _table("fault")
+STOP_PATTERNS: tuple[Pattern, ...] = _table("stop")
+"""Sentences of breakpoints: what is to be met, without what is to happen."""
+HOOK_PATTERNS: tuple[Pattern, ...] = tuple(pattern for pattern in STOP_PATTERNS if pattern.area != "wan")
+"""Those of hooks."""
 LINES: Mapping[str, str] = {"ac-lost": "AC LO", "host-present": "MT_PR"}
 """Words for the lines that the host's end drives, and their symbols."""
 ENDS: Mapping[str, tuple[str, ...]] = {"wan": ("hub", "dcc"), "tty": ("hub", "dongle")}
+MESSAGES: tuple[str, ...] = ("response", "command", "alert", "message")
+"""Kinds of GBCS messages; ``message`` is any."""
+PROTECTED: tuple[str, ...] = ("MAC", "signature", "counter")
+CLUSTERS: Mapping[str, int] = {cluster.name.replace(" ", ""): cluster.id for cluster in clusters.ALL}
+"""Clusters by their names in one word."""
 EXPECTS: Mapping[str, str] = {
     "PERCENT": "a share as 20%",
     "DURATION": "a time as 40ms, 5s, 30m, 2h or 1d",
     "ORDINAL": "1st, 2nd, 3rd ...",
     "VOLTS": "volts as 9V or 10.5V",
     "BITS": "a number of bits as 2bits",
+    "CODE": "a service request (4.1.1), a use case (ECS17b), a message code in hex (0033), or any",
+    "CLUSTER": "a cluster as Tunneling, Price or 0704",
 }
 _UNITS = {"%": "PERCENT", "V": "VOLTS", "bits": "BITS", "bit": "BITS"}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(%|V|bits?)")
 
 FAULT_WORDS: tuple[str, ...] = tuple(
     sorted(
-        {str(part) for pattern in FAULT_PATTERNS for part in pattern.head if isinstance(part, str)}
-        | {word for pattern in FAULT_PATTERNS for q in pattern.qualifiers for word in (q.word, q.tail) if word is not None}
+        {part for pattern in FAULT_PATTERNS for part in pattern.parts if isinstance(part, str)}
+        | {part for pattern in FAULT_PATTERNS for one in pattern.qualifiers for part in one.parts if isinstance(part, str)}
         | set(LINES)
     )
 )
 """Every fixed word of a sentence."""
 
 
-def _expects(name: str, area: str, devices: Sequence[str]) -> str:
-    if name in EXPECTS:
-        return EXPECTS[name]
-    return "one of " + ", ".join(_words_for(name, area, devices))
+def codes(use_case: use_cases.UseCase) -> list[str]:
+    """The words for a use case's messages: its name, its service requests, its message code."""
+    code = [] if use_case.code is None else [f"{use_case.code:04x}"]
+    return [use_case.name.lower(), *use_case.service_references, *code]
 
 
 def _words_for(name: str, area: str, devices: Sequence[str]) -> tuple[str, ...]:
@@ -155,117 +169,155 @@ def _words_for(name: str, area: str, devices: Sequence[str]) -> tuple[str, ...]:
     match name:
         case "DEVICE":
             return (*devices, "hub")
+        case "NAME":
+            return tuple(devices)
+        case "TARGET":
+            return (*devices, "chf", "gpf")
         case "LINE":
             return tuple(LINES)
         case "END":
             return ENDS[area]
+        case "KIND":
+            return MESSAGES
+        case "PART":
+            return PROTECTED
         case _:
             return ()
 
 
 def _value(name: str, word: str, area: str, devices: Sequence[str]) -> Value | None:
     """Value of ``word`` in a slot of that name; None where it does not fit."""
-    if name == "DURATION":
-        found = _DURATION.fullmatch(word)
-        return None if found is None else float(found[1]) * _SECONDS[found[2]]
-    if name == "ORDINAL":
-        found = _ORDINAL.fullmatch(word)
-        return None if found is None or int(found[1]) < 1 else int(found[1])
-    if name in ("PERCENT", "VOLTS", "BITS"):
-        found = _QUANTITY.fullmatch(word)
-        if found is None or _UNITS[found[2]] != name:
-            return None
-        number = float(found[1])
-        if name == "PERCENT":
-            return number / 100 if 0 <= number <= 100 else None
-        return number if name == "VOLTS" else int(number)
+    match name:
+        case "DURATION":
+            found = _DURATION.fullmatch(word)
+            return None if found is None else float(found[1]) * _SECONDS[found[2]]
+        case "ORDINAL":
+            found = _ORDINAL.fullmatch(word)
+            return None if found is None or int(found[1]) < 1 else int(found[1])
+        case "CLUSTER":
+            return _cluster(word)
+        case "CODE":
+            known = word == "any" or any(word.lower() in codes(one) for one in use_cases.catalogue().values())
+            return word.lower() if known else None
+        case "PERCENT" | "VOLTS" | "BITS":
+            found = _QUANTITY.fullmatch(word)
+            if found is None or _UNITS[found[2]] != name:
+                return None
+            number = float(found[1])
+            if name == "PERCENT":
+                return number / 100 if 0 <= number <= 100 else None
+            return number if name == "VOLTS" else int(number)
     return word if word in _words_for(name, area, devices) else None
 
 
-def read_sentence(text: str, devices: Sequence[str]) -> Sentence:
+def _cluster(word: str) -> int | None:
+    named = {name.lower(): number for name, number in CLUSTERS.items()}.get(word.lower())
+    if named is not None or not re.fullmatch(r"(0x)?[0-9a-fA-F]{4}", word):
+        return named
+    return int(word, 16)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One pattern held against words: how far it came, and what it expected there; ``sentence`` where it came to the end."""
+
+    pattern: Pattern
+    words: Sequence[str]
+    devices: Sequence[str]
+    at: int = 0
+    expects: list[Part] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+    qualifiers: dict[str, Value] = field(default_factory=dict)
+    whole: bool = False
+
+    def read(self) -> None:
+        """Hold all of it against the words."""
+        for part in self.pattern.parts:
+            if not self._take(part, self.values) and not (isinstance(part, Slot) and part.optional):
+                return
+        left = {one.word: one for one in self.pattern.qualifiers}
+        while self.at < len(self.words) and self.words[self.at] in left:
+            if not self._qualifier(left.pop(self.words[self.at])):
+                return
+        if self.qualifiers:
+            self.expects = []  # a value that could have stood before them cannot stand behind them
+        self.expects += left
+        self.whole = self.at == len(self.words)
+
+    def _qualifier(self, one: Qualifier) -> bool:
+        for part in one.parts:
+            if isinstance(part, Slot) and one.word not in self.qualifiers:
+                found: dict[str, Value] = {}
+                if not self._take(part, found):
+                    return False
+                self.qualifiers[one.word] = found[part.name]
+            elif not self._take(part, self.qualifiers):
+                return False
+        return True
+
+    def _take(self, part: Part, into: dict[str, Value]) -> bool:
+        """Take the word that stands next, if it is of this part."""
+        word = self.words[self.at] if self.at < len(self.words) else None
+        if word is not None and isinstance(part, Slot):
+            value = _value(part.name, word, self.pattern.area, self.devices)
+            if value is not None:
+                into[part.name] = value
+        if word is not None and (word == part if isinstance(part, str) else part.name in into):
+            self.at += 1
+            self.expects = []
+            return True
+        self.expects.append(part)
+        return False
+
+
+def _readings(words: Sequence[str], devices: Sequence[str], patterns: Sequence[Pattern]) -> list[_Reading]:
+    readings = [_Reading(pattern, words, devices) for pattern in patterns]
+    for one in readings:
+        one.read()
+    return readings
+
+
+def read_sentence(text: str, devices: Sequence[str], patterns: Sequence[Pattern] = FAULT_PATTERNS) -> Sentence:
     """Read a sentence; ``devices`` are the names of the board's Devices. Raises SentenceError naming the word."""
     words = text.split()
-    pattern, at, values = _head(text, words, devices)
-    for slot in pattern.slots:
-        value = None if at >= len(words) else _value(slot.name, words[at], pattern.area, devices)
-        if value is not None:
-            values[slot.name] = value
-            at += 1
-        elif not slot.optional:
-            raise SentenceError(text, at + 1, words[at] if at < len(words) else "", _expects(slot.name, pattern.area, devices))
-    left = {qualifier.word: qualifier for qualifier in pattern.qualifiers}
-    qualifiers: dict[str, Value] = {}
-    while at < len(words):
-        qualifier = left.pop(words[at], None)
-        if qualifier is None:
-            slots = [slot.name for slot in pattern.slots if slot.name not in values and not qualifiers]
-            free = [_expects(name, pattern.area, devices) for name in slots]
-            raise SentenceError(text, at + 1, words[at], " or ".join([*free, *left]) or "nothing more")
-        word = words[at + 1] if at + 1 < len(words) else ""
-        value = _value(qualifier.value, word, pattern.area, devices)
-        if value is None:
-            raise SentenceError(text, at + 2, word, _expects(qualifier.value, pattern.area, devices))
-        if qualifier.tail is not None and words[at + 2 : at + 3] != [qualifier.tail]:
-            raise SentenceError(text, at + 3, words[at + 2] if at + 2 < len(words) else "", qualifier.tail)
-        qualifiers[qualifier.word] = value
-        at += 2 if qualifier.tail is None else 3
-    for qualifier in left.values():
-        if not qualifier.optional:
-            raise SentenceError(text, at + 1, "", qualifier.word)
-    return Sentence(text, pattern.area, pattern.kind, values, qualifiers)
+    readings = _readings(words, devices, patterns)
+    found = next((one for one in readings if one.whole), None)
+    if found is not None:
+        return Sentence(text, found.pattern.area, found.pattern.kind, found.values, found.qualifiers)
+    far = max(one.at for one in readings)
+    furthest = [one for one in readings if one.at == far]
+    raise SentenceError(text, far + 1, words[far] if far < len(words) else "", _told(furthest, devices) or "nothing more")
 
 
-def _head(text: str, words: Sequence[str], devices: Sequence[str]) -> tuple[Pattern, int, dict[str, Value]]:
-    """The pattern whose fixed words these are, where they end, and the values between them."""
-    fits, values = list(FAULT_PATTERNS), dict[str, Value]()
-    at = 0
-    while True:
-        word = words[at] if at < len(words) else ""
-        nexts = [pattern.head[at] for pattern in fits]
-        slot = next((part for part in nexts if isinstance(part, Slot)), None)
-        if slot is not None:
-            value = _value(slot.name, word, fits[0].area, devices)
-            if value is None:
-                raise SentenceError(text, at + 1, word, _expects(slot.name, fits[0].area, devices))
-            values[slot.name] = value
-        else:
-            if word not in nexts:
-                raise SentenceError(text, at + 1, word, "one of " + ", ".join(dict.fromkeys(str(part) for part in nexts)))
-            fits = [pattern for pattern in fits if pattern.head[at] == word]
-        at += 1
-        if len(fits[0].head) == at:
-            return fits[0], at, values
+def _told(readings: Sequence[_Reading], devices: Sequence[str]) -> str:
+    """Parts that the readings expected where they ended, in words."""
+    heads: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for one in readings:
+        qualifiers = {qualifier.word for qualifier in one.pattern.qualifiers}
+        for part in one.expects:
+            if isinstance(part, str):
+                (others if part in qualifiers else heads)[part] = None
+            else:
+                words = _words_for(part.name, one.pattern.area, devices)
+                others[EXPECTS.get(part.name, f"one of {', '.join(words)}")] = None
+    fixed = f"one of {', '.join(heads)}" if len(heads) > 1 else "".join(heads)
+    return " or ".join([*([fixed] if fixed else []), *others])
 
 
-def next_words(words: Sequence[str], devices: Sequence[str]) -> list[str]:
+def next_words(words: Sequence[str], devices: Sequence[str], patterns: Sequence[Pattern] = FAULT_PATTERNS) -> list[str]:
     """Words that may follow ``words`` (whole ones), for completion: words, and values by their name in capitals."""
-    fits, at = list(FAULT_PATTERNS), 0
-    while at < len(words):
-        fits = [one for one in fits if len(one.head) > at and _fits(one.head[at], words[at], one.area, devices)] or fits
-        if not fits or len(fits[0].head) <= at + 1:
-            break
-        at += 1
-    if len(words) < len(fits[0].head):
-        nexts = dict.fromkeys(part for one in fits for part in one.head[len(words) : len(words) + 1])
-        return [word for part in nexts for word in _offers(part.name if isinstance(part, Slot) else part, fits[0].area, devices)]
-    pattern, tail = fits[0], list(words[len(fits[0].head) :])
-    for qualifier in pattern.qualifiers:
-        if tail and tail[-1] == qualifier.word:
-            return _offers(qualifier.value, pattern.area, devices)
-        if qualifier.tail is not None and len(tail) > 1 and tail[-2] == qualifier.word:
-            return [qualifier.tail]
-    free = [qualifier.word for qualifier in pattern.qualifiers if qualifier.word not in tail]
-    if any(qualifier.word in tail for qualifier in pattern.qualifiers):
-        return free
-    taken = sum(any(_value(slot.name, word, pattern.area, devices) is not None for slot in pattern.slots) for word in tail)
-    slots = pattern.slots[taken:]
-    offers = [word for slot in slots for word in _offers(slot.name, pattern.area, devices)]
-    return offers[:1] if slots and not slots[0].optional else offers + free
+    return list(dict.fromkeys(_offers(words, devices, patterns)))
 
 
-def _fits(part: str | Slot, word: str, area: str, devices: Sequence[str]) -> bool:
-    return part == word if isinstance(part, str) else _value(part.name, word, area, devices) is not None
-
-
-def _offers(name: str, area: str, devices: Sequence[str]) -> list[str]:
-    return list(_words_for(name, area, devices)) or [name]
+def _offers(words: Sequence[str], devices: Sequence[str], patterns: Sequence[Pattern]) -> Iterator[str]:
+    for one in _readings(words, devices, patterns):
+        if one.at < len(words):
+            continue
+        for part in one.expects:
+            if isinstance(part, str):
+                yield part
+            elif part.name == "CLUSTER":
+                yield from CLUSTERS
+            else:
+                yield from _words_for(part.name, one.pattern.area, devices) or (part.name,)

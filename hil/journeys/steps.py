@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from firmware_emu.console.why import earliest
 from firmware_emu.errors import CommsHubError
 from firmware_emu.trace import Record, Scalar
 from hil.report.verdict import Step
@@ -62,7 +63,8 @@ class Steps:
             yield values
         except (CommsHubError, TimeoutError) as wrong:
             why = str(self._trouble or wrong) or f"{type(wrong).__name__}: nothing came in time"
-            ended("fail", why)
+            cause = earliest(self._records[first:])
+            ended("fail", f"{why}\nEarliest cause: {cause}" if cause and self._trouble is None else why)
             raise StepFailed(f"{name}: {why}") from wrong
         except asyncio.CancelledError:
             if self._trouble is None or running is None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from firmware_emu.console.attach import AttachedTalk
+from firmware_emu.console.records import record_of
 from firmware_emu.console.result import Result
 from firmware_emu.console.why import told, why
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.trace import Record
-from hil.console.diff import record_of
 
 SOCKET = "console.sock"
 TRACE = "trace.jsonl"

@@ -13,9 +13,10 @@ from firmware_emu.cli import chub
 from firmware_emu.clock import Clock
 from firmware_emu.console import Bench, BlockingBench, Result
 from firmware_emu.console.nouns.time import set_pace
+from firmware_emu.console.records import read_trace
 from firmware_emu.console.saving import as_test
 from firmware_emu.errors import BoardError, NotAvailable
-from hil.console.diff import RunDifference, compare, read_trace
+from hil.console.diff import RunDifference, compare
 from hil.console.ladder_text import LadderText
 from hil.report.ladder import Arrow
 

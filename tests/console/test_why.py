@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
-from firmware_emu.console import Bench, BlockingBench
+from firmware_emu.console import Bench, BlockingBench, Result
 from firmware_emu.console.why import octet_differences, why
 from firmware_emu.trace import Record, Scalar
 from hil.journeys.forgery import signed_by_another, with_flipped_mac_bit
@@ -36,6 +37,25 @@ def command(bench: BlockingBench) -> tuple[int, bytes]:
 def test_nothing_is_said_to_be_wrong_before_anything_is() -> None:
     with Bench.open("simulated", seed=1) as quiet:
         assert quiet.why().said == "nothing was refused or lost"
+
+
+def test_a_response_that_is_late_and_wrong_is_told_by_its_earliest_cause_in_verdict_and_why_and_beside_a_good_run(tmp_path: Path) -> None:
+    def read(faults: Sequence[str]) -> tuple[Result, Result, Path]:
+        with Bench.open("simulated", seed=11, faults=faults) as bench:
+            bench.hub.form()
+            bench.esme.add()
+            verdict = bench.dcc.read("esme")
+            return verdict, bench.why(good=str(good)) if faults else bench.why(), bench.folder
+
+    good = tmp_path
+    _, _, good = read([])
+    verdict, told, _ = read(["esme answers 4s late to 4.1.1", "response 4.1.1 with a wrong MAC"])
+    assert "no Response came" in verdict.said
+    assert "the MAC does not hold" in str(verdict["cause"])
+    assert told.said.startswith("refused at responses: refused by the user: the MAC does not hold")
+    assert "in the end refused at responses" in told.said
+    assert "late to 4.1.1 (acted 1 time, on this message @" in str(told["faults"])
+    assert re.search(r"hub received \w+, \+[34]\.\d+ s", str(told["first difference"]))
 
 
 @pytest.mark.requirement("CH-34")

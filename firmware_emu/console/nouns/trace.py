@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -10,13 +12,13 @@ from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import Device, Switch, WordError, WordKind, verb
 from firmware_emu.console.layers import LayerKnowledge, explain_any, layers
 from firmware_emu.console.octets import Octets, octets_of, record_of
-from firmware_emu.console.records import Filter, hop, line, of_message, quiet
+from firmware_emu.console.records import Filter, hop, line, of_message, quiet, read_trace
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.tree_table import TreeTable
 from firmware_emu.console.tree_table import brief as tree_brief
-from firmware_emu.console.why import told, why
+from firmware_emu.console.why import first_difference, told, why
 from firmware_emu.console.words import nearest
-from firmware_emu.errors import DecodeError
+from firmware_emu.errors import DecodeError, NotAvailable
 from firmware_emu.trace import Record
 from firmware_emu.zse import clusters
 
@@ -27,6 +29,7 @@ AREAS = ("dcc", "wan", "hub", "han", "device", "ichis", "power", "nvm", "fault",
 Area = Annotated[str, WordKind(f"one or more of {', '.join(AREAS)}, with commas", str, AREAS)]
 Watched = Annotated[str, WordKind(f"one or more of {', '.join(AREAS)}, or all, quiet, off", str, (*AREAS, "all", "quiet", "off"))]
 Message = Annotated[str, WordKind("a message identifier or a part of it, or @NUMBER of a record", str, "messages")]
+GoodRun = Annotated[str, WordKind("the folder of a good run of the same seed", str, "runs")]
 LayerName = Annotated[str, WordKind("a layer", str, "layers")]
 
 
@@ -103,8 +106,8 @@ class TraceNoun(Noun):
         return Result(said, values, ok=found.fault is None, picture=TreeTable(found.tree), raw=found.tree)
 
     @verb(plain="why", looks=True)
-    async def why(self, message: Message | None = None) -> Result:
-        """Tell why a message, or the last that did not arrive, was refused or lost: hop, rule, octets, and what to try."""
+    async def why(self, message: Message | None = None, *, good: GoodRun | None = None) -> Result:
+        """Tell why a message, or the last that did not arrive, was refused or lost; beside a ``good`` run, where the two part."""
         records, keystore = self.bench.records, self.bench.station.keystore
         if message is not None and message.startswith("@"):
             reason = why(records, keystore, record=record_of(self.bench, message))
@@ -112,7 +115,14 @@ class TraceNoun(Noun):
             if message is not None and not of_message(records, message):
                 raise WordError(f"message: read {message!r}, expected a part of the identifier of a message in this trace")
             reason = why(records, keystore, message=message)
-        return told(reason)
+        done = told(reason)
+        if good is None:
+            return done
+        try:
+            parts = first_difference(reason, read_trace(Path(good)))
+        except NotAvailable as missing:
+            raise WordError(f"good: {missing}") from None
+        return replace(done, values={**done.values, "first difference": parts or "none"})
 
     # ---
 

@@ -1,6 +1,6 @@
 # Types of nouns and verbs on a bench in Python. Written by tools/api_stubs.py from their declarations.
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
@@ -9,8 +9,10 @@ from firmware_emu.console.result import Result
 type_of_device = str | BlockingSleeper | AwaitedSleeper
 
 class BlockingBreak:
-    def add(self, to: Literal['dcc', 'hub', 'any'] = ..., device: type_of_device | None = None, code: str = ...) -> Result:
-        """Stop messages: on their way to the dcc or the hub, of or for a Device, of a service request or use case."""
+    def han(self, *which: str) -> Result:
+        """Stop what passes on the HAN: messages at a Device, or with ``frame`` first, ZCL frames at the hub's radio."""
+    def wan(self, *which: str) -> Result:
+        """Stop messages between hub and DCC."""
     def list(self) -> Result:
         """Show the breakpoints, and what stands at one."""
     def clear(self, number: int | str | None = None) -> Result:
@@ -51,6 +53,8 @@ class BlockingDongleNoun:
 class BlockingFaultNoun:
     def add(self, *sentence: str) -> Result:
         """Let something go wrong, as ``fault add han drop 20% to gsme``."""
+    def hook(self, do: Callable[..., object] | str, *which: str) -> Result:
+        """Call a Python function with each message or frame of a kind: ``fault hook late.py:late response 4.1.1 from esme``."""
     def list(self) -> Result:
         """Show the faults in force and how often each has acted."""
     def clear(self, number: int | str | None = None) -> Result:
@@ -125,8 +129,8 @@ class BlockingTraceNoun:
         """Show records as they come: all, those of areas, of a Device, of a message; ``quiet`` is what went wrong, ``off`` none."""
     def explain(self, *octets: str, as_: str | None = None, cluster: int | str | None = None, brief: bool | str = ...) -> Result:
         """Explain octets of any layer field by field; say what they were taken for, or read them ``as=LAYER``; ``brief`` in one line."""
-    def why(self, message: str | None = None) -> Result:
-        """Tell why a message, or the last that did not arrive, was refused or lost: hop, rule, octets, and what to try."""
+    def why(self, message: str | None = None, *, good: str | None = None) -> Result:
+        """Tell why a message, or the last that did not arrive, was refused or lost; beside a ``good`` run, where the two part."""
 
 class BlockingWan:
     def status(self) -> Result:
@@ -194,12 +198,14 @@ class BlockingNouns:
         """Show records as they come: all, those of areas, of a Device, of a message; ``quiet`` is what went wrong, ``off`` none."""
     def explain(self, *octets: str, as_: str | None = None, cluster: int | str | None = None, brief: bool | str = ...) -> Result:
         """Explain octets of any layer field by field; say what they were taken for, or read them ``as=LAYER``; ``brief`` in one line."""
-    def why(self, message: str | None = None) -> Result:
-        """Tell why a message, or the last that did not arrive, was refused or lost: hop, rule, octets, and what to try."""
+    def why(self, message: str | None = None, *, good: str | None = None) -> Result:
+        """Tell why a message, or the last that did not arrive, was refused or lost; beside a ``good`` run, where the two part."""
 
 class AwaitedBreak:
-    def add(self, to: Literal['dcc', 'hub', 'any'] = ..., device: type_of_device | None = None, code: str = ...) -> Awaitable[Result]:
-        """Stop messages: on their way to the dcc or the hub, of or for a Device, of a service request or use case."""
+    def han(self, *which: str) -> Awaitable[Result]:
+        """Stop what passes on the HAN: messages at a Device, or with ``frame`` first, ZCL frames at the hub's radio."""
+    def wan(self, *which: str) -> Awaitable[Result]:
+        """Stop messages between hub and DCC."""
     def list(self) -> Awaitable[Result]:
         """Show the breakpoints, and what stands at one."""
     def clear(self, number: int | str | None = None) -> Awaitable[Result]:
@@ -240,6 +246,8 @@ class AwaitedDongleNoun:
 class AwaitedFaultNoun:
     def add(self, *sentence: str) -> Awaitable[Result]:
         """Let something go wrong, as ``fault add han drop 20% to gsme``."""
+    def hook(self, do: Callable[..., object] | str, *which: str) -> Awaitable[Result]:
+        """Call a Python function with each message or frame of a kind: ``fault hook late.py:late response 4.1.1 from esme``."""
     def list(self) -> Awaitable[Result]:
         """Show the faults in force and how often each has acted."""
     def clear(self, number: int | str | None = None) -> Awaitable[Result]:
@@ -314,8 +322,8 @@ class AwaitedTraceNoun:
         """Show records as they come: all, those of areas, of a Device, of a message; ``quiet`` is what went wrong, ``off`` none."""
     def explain(self, *octets: str, as_: str | None = None, cluster: int | str | None = None, brief: bool | str = ...) -> Awaitable[Result]:
         """Explain octets of any layer field by field; say what they were taken for, or read them ``as=LAYER``; ``brief`` in one line."""
-    def why(self, message: str | None = None) -> Awaitable[Result]:
-        """Tell why a message, or the last that did not arrive, was refused or lost: hop, rule, octets, and what to try."""
+    def why(self, message: str | None = None, *, good: str | None = None) -> Awaitable[Result]:
+        """Tell why a message, or the last that did not arrive, was refused or lost; beside a ``good`` run, where the two part."""
 
 class AwaitedWan:
     def status(self) -> Awaitable[Result]:
@@ -383,5 +391,5 @@ class AwaitedNouns:
         """Show records as they come: all, those of areas, of a Device, of a message; ``quiet`` is what went wrong, ``off`` none."""
     def explain(self, *octets: str, as_: str | None = None, cluster: int | str | None = None, brief: bool | str = ...) -> Awaitable[Result]:
         """Explain octets of any layer field by field; say what they were taken for, or read them ``as=LAYER``; ``brief`` in one line."""
-    def why(self, message: str | None = None) -> Awaitable[Result]:
-        """Tell why a message, or the last that did not arrive, was refused or lost: hop, rule, octets, and what to try."""
+    def why(self, message: str | None = None, *, good: str | None = None) -> Awaitable[Result]:
+        """Tell why a message, or the last that did not arrive, was refused or lost; beside a ``good`` run, where the two part."""

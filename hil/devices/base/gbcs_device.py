@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol, Self, TypeAlias
 
 from firmware_emu.clock import Clock
@@ -177,6 +177,10 @@ Model: TypeAlias = ObjectModel | ZclModel | None
 """Model from which a Device serves its Commands; None for a type that has ASN.1 Commands alone."""
 
 
+MessagePassage = Callable[[Eui64, bool, bytes], AsyncIterator[bytes]]
+"""Called with the Device, True for a message that it sends, and the message; gives what goes on of it, when it does."""
+
+
 class GbcsHanDevice(HanDevice, ABC):
     """Base of ESME, GSME, PPMID and HCALCS. ``store`` is the Device's non-volatile memory."""
 
@@ -204,6 +208,8 @@ class GbcsHanDevice(HanDevice, ABC):
         self.gbcs = GbcsDevice(eui64, self.device_type, self.credentials, self.store, self.now, trace, self.use_cases(), outgoing=self.send)
         self.gbcs.clock_status = 2
         self.outbox = Outbox(self.store, self.gbcs.prefix)
+        self.passage: MessagePassage | None = None
+        """Messages from and to the hub go through it; None: they go on as they are."""
         self._work = asyncio.Event()
         self._retry = asyncio.Event()
         self._due: asyncio.Task[None] | None = None
@@ -287,9 +293,25 @@ class GbcsHanDevice(HanDevice, ABC):
         self.outbox.put(message)
         self._work.set()
 
+    async def arrived(self, message: bytes) -> None:
+        """Take one message off the HAN."""
+        if self.passage is None:
+            self.receive(message)
+            return
+        async for one in self.passage(self.eui64, False, message):
+            self.receive(one)
+
+    async def hand_over(self, message: bytes) -> None:
+        """Hand one message to the hub. Raises RadioError."""
+        if self.passage is None:
+            await self.transfer(message)
+            return
+        async for one in self.passage(self.eui64, True, message):
+            await self.transfer(one)
+
     @abstractmethod
     async def transfer(self, message: bytes) -> None:
-        """Hand one message to the hub. Raises RadioError."""
+        """Put one message into the tunnel. Raises RadioError."""
 
     async def joined(self, membership: Membership) -> None:
         await super().joined(membership)
@@ -305,7 +327,7 @@ class GbcsHanDevice(HanDevice, ABC):
                 continue
             key, message = waiting
             try:
-                await self.transfer(message)
+                await self.hand_over(message)
             except RadioError as problem:
                 self.trace.emit("device", self.name, "not sent", message=_identifier(message), reason=str(problem))
                 self._retry.clear()
@@ -394,7 +416,7 @@ class TunnelServerDevice(GbcsHanDevice):
         async with self._turn:  # a message that came while the time is asked for does not overtake: its counter would bar the first one's
             if self.hub_time is None or not self.hub_time.reliable:
                 await self.refresh_hub_time()
-            self.receive(data)
+            await self.arrived(data)
         if self.gbcs.joins_changed:
             self.log_may_have_changed()
 

@@ -344,12 +344,15 @@ class Gsme(Meter[Valve, GsmeSettings]):
     def _make_tunnel(self, hub: Eui64) -> None:
         self._drop_tunnel()
         self.tunnel = TunnelClient(self.zcl, hub, blocks=gbt, source_endpoint=METERING_ENDPOINT)
-        self._mailbox = MailboxClient(self.tunnel, on_late=self.receive, on_unreadable=self._discard, timeout_s=ANSWER_S)
+        self._mailbox = MailboxClient(self.tunnel, on_late=self._came_late, on_unreadable=self._discard, timeout_s=ANSWER_S)
 
     def _drop_tunnel(self) -> None:
         if self.tunnel is not None:
             self.tunnel.forget()
             self.tunnel = self._mailbox = None
+
+    def _came_late(self, message: bytes) -> None:
+        self.spawn(self.arrived(message))
 
     def _discard(self, problem: DecodeError, data: bytes) -> None:
         self.trace.emit("device", self.name, "discarded", reason=str(problem), data=data)
@@ -361,7 +364,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
         while True:
             response = await self._joined_mailbox().fetch_one()
             if response.message:
-                self.receive(response.message)
+                await self.arrived(response.message)
                 await self._send_waiting()
             if response.remaining == 0:
                 return
@@ -386,7 +389,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
     async def _send_waiting(self) -> None:
         while (waiting := self.outbox.first()) is not None:
             key, message = waiting
-            await self.transfer(message)
+            await self.hand_over(message)
             self.outbox.done(key)
             self.trace.emit("device", self.name, "sent", message=_name(message), target=str(self.coordinator), data=message)
 
