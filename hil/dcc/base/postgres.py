@@ -326,8 +326,10 @@ class PostgresDatabase:
             return frozenset(int(row[0]) for row in found)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, and of the lead, which another may have at once."""
         self._unwatch()
+        with contextlib.suppress(psycopg.Error):
+            self.connection.execute("SELECT pg_advisory_unlock_all()")
         self.connection.close()
 
 
