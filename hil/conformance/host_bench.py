@@ -24,6 +24,8 @@ from ichis.measuring.calibration import Calibration
 from ichis.measuring.reading import Plain, Reading, Sample, between, highest, lowest
 from ichis.profile import InterfaceProfile
 
+_NOT_GONE = "neither AC Lost nor the supply shows that the mains went: only what switches it says so"
+_NOT_COME = "neither AC Lost nor the supply shows that the mains came: only what switches it says so"
 _SETTLED_S = 2.0
 _DISCHARGED_S = 5.0
 _LOOK_S = 0.1
@@ -51,6 +53,8 @@ class HostBench:
         self._began = clock.now()
         self.mark = Reading(clock.now())
         """When the mains was last switched."""
+        self.unwatched = False
+        """The mains was switched off, and nothing has shown yet that it went."""
         self.values: dict[str, Reading] = {}
         self.seen: list[Sample] = []
         """Volts of the last course that a step watched."""
@@ -109,8 +113,21 @@ class HostBench:
         return self.jig.calibrations
 
     async def confirm(self) -> None:
-        """The load draws what it was last told. Raises JigError."""
+        """The load draws what it was last told, and the mains that was switched off went. Raises JigError."""
         await self.jig.load.confirm()
+        await self.prove_loss(3 * self.profile["host_holdup_time"])
+
+    async def prove_loss(self, within_s: float) -> None:
+        """AC Lost or the supply shows within so long that a mains switched off unwatched went, or the check is in doubt."""
+        until = self.clock.now() + within_s
+        while self.unwatched and await self.jig.lines.read("AC LO") is not signal("AC LO").active:
+            if (await self.jig.load.observe(0))[-1].found.value < self.profile["brownout_threshold"]:
+                break
+            if self.clock.now() >= until:
+                self.doubts.append(_NOT_GONE)
+                break
+            await self.clock.sleep(_LOOK_S)
+        self.unwatched = False
 
     async def reach(self, state: str) -> None:
         """``dead``: the host without mains; ``open``: mains, nothing in the socket; ``seated``: mains, and a hub shows itself."""
@@ -124,7 +141,7 @@ class HostBench:
         await self._measured(state)
         self._began = self.clock.now()
         self.mark = Reading(self._began)
-        self.values, self.seen, self.changes = {}, [], {}
+        self.values, self.seen, self.changes, self.unwatched = {}, [], {}, False
 
     async def _measured(self, state: str) -> None:
         """The port is dead, or fed, as load and multimeter both say. Raises JigError."""
@@ -284,19 +301,21 @@ async def lose_mains(bench: HostBench, value: Value) -> None:
     """The host's mains goes; volts and lines are watched for so long."""
     await bench.switch_and_watch(False, _number(bench, value))
     if bench.became("AC LO", True) is None and bench.fell_below(bench.profile["brownout_threshold"]) is None:
-        bench.doubts.append("neither AC Lost nor the supply shows that the mains went: only what switches it says so")
+        bench.doubts.append(_NOT_GONE)
 
 
 async def restore_mains(bench: HostBench, value: Value) -> None:
     """The host's mains comes; volts and lines are watched for so long."""
+    await bench.prove_loss(0)
     await bench.switch_and_watch(True, _number(bench, value))
     if bench.became("AC LO", False) is None and bench.seen[-1].found.value < bench.profile["brownout_threshold"]:
-        bench.doubts.append("neither AC Lost nor the supply shows that the mains came: only what switches it says so")
+        bench.doubts.append(_NOT_COME)
 
 
 async def mains_off(bench: HostBench, _: Value) -> None:
     """The host's mains off."""
     await bench.jig.mains.switch(False)
+    bench.unwatched = True
 
 
 async def mains_cycles(bench: HostBench, value: Value) -> None:
@@ -311,13 +330,13 @@ async def mains_cycles(bench: HostBench, value: Value) -> None:
         await bench.clock.sleep(_DISCHARGED_S)
         told = await lines.read("AC LO") is signal("AC LO").active
         if await bench.port_volts() >= bench.profile["brownout_threshold"] and not told:
-            bench.doubts.append("neither AC Lost nor the supply shows that the mains went: only what switches it says so")
+            bench.doubts.append(_NOT_GONE)
         await bench.jig.mains.switch(True)
         await bench.clock.sleep(bench.profile["host_start_time"])
         back = await bench.port_volts() >= bench.profile["supply_tolerance_low"]
         reached += back
         if not back and not (told and await lines.read("AC LO") is not signal("AC LO").active):
-            bench.doubts.append("neither AC Lost nor the supply shows that the mains came: only what switches it says so")
+            bench.doubts.append(_NOT_COME)
     bench.values["reached"] = Reading(float(reached))
 
 

@@ -40,6 +40,9 @@ def test_a_fault_of_an_instrument_leaves_the_verdict_or_takes_it_away(case: Faul
         ("HAC-03", True, "load on ignored from 1st", 5, "aim-tti-ld400p"),
         ("HAC-03", True, "load on ignored from 1st", 100, "rigol-dl3031a"),
         ("HAC-04", False, "relay on ignored from 2nd", 5, "aim-tti-ld400p"),
+        ("HAC-04", False, "relay off ignored from 2nd", 5, "scpi-load"),
+        ("HAC-05", False, "relay off ignored at 2nd", 5, "scpi-load"),
+        ("HAC-05", False, "relay off ignored from 2nd", 600, "rigol-dl3031a"),
     ],
 )
 def test_what_once_turned_a_verdict_does_not_any_more(check: str, bad: bool, fault: str, latency_ms: float, instrument: str) -> None:
