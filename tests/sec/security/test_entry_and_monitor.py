@@ -130,6 +130,8 @@ def test_the_monitor_knows_events_by_names_that_the_dcc_gives() -> None:
     assert {name for _, name in monitor_rules().events} <= given
 
 
+@pytest.mark.requirement("GW-03")
+@pytest.mark.requirement("SEC-01")
 def test_user_entry_is_a_command_and_asks_for_a_connection_before_tests_over_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     place = ["--store", str(tmp_path / "dcc.sqlite"), "--board", "simulated"]
