@@ -160,7 +160,7 @@ class Mpxn:
     digits: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\d{13}|\d{6,10}", self.digits):
+        if not re.fullmatch(r"[0-9]{13}|[0-9]{6,10}", self.digits):
             raise IdentifierError("an MPxN", self.digits, "13 digits (MPAN) or 6 to 10 digits (MPRN)")
 
     def __str__(self) -> str:

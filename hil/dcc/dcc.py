@@ -323,7 +323,7 @@ class Dcc:
             thresholds=AnomalyThresholds(store),
         )
         self.receivers = Receivers(bus, trace)
-        self.repository = Repository(store, self.keystore, bus)
+        self.repository = Repository(store, self.keystore, bus, bool(self.settings.certificate_paths))
         self.repository.load()
         self.head_end = HeadEnd(store, clock, trace, bus)
         self.quarantine = Quarantine(store, clock.now)

@@ -42,7 +42,7 @@ from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.gateway.gateway import Travel
 from hil.dcc.gateway.quarantine import MessageDirection, Quarantine, QuarantinedMessage
 from hil.dcc.inventory.hub_contacts import HubContacts
-from hil.dcc.parties.smki import Repository, certificate_in
+from hil.dcc.parties.smki import Repository
 from hil.dcc.parties.users import Proof, Receiver, Receivers, User, check_protection
 from hil.dcc.wan.headend import HubGreeted, HubMessage
 from hil.parse_correlate import Parsed
@@ -117,7 +117,7 @@ class Responses:
         try:
             return check_protection(message, self._context.keystore)
         except ProtectionError:
-            taken = certificate_in(read_request(stored.xml))
+            taken = self._repository.certificate_in(read_request(stored.xml))
             if taken is None:
                 raise
             with self._repository.as_if_taken(taken):

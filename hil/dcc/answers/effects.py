@@ -25,7 +25,7 @@ from hil.dcc.duis.request import other_device, text
 from hil.dcc.gateway.arrival import GatewayContext
 from hil.dcc.inventory.device_log import read_log
 from hil.dcc.inventory.inventory import COMMISSIONED, METERS, joined_pair, mpxns_of
-from hil.dcc.parties.smki import Repository, certificate_in
+from hil.dcc.parties.smki import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class Effects:
         self.bus.tell(TenancyChanged(mpxns_of(self.context.inventory, self.context.inventory.listed(request.request_id.target))))
 
     def _certified(self, request: ServiceRequest, answer: Message) -> None:
-        certificate = certificate_in(request)
+        certificate = self.repository.certificate_in(request)
         if certificate is not None:
             self.repository.publish(certificate)
 

@@ -67,8 +67,12 @@ _BUILT_IN: Final = {
     "dateTime": r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?",
     "hexBinary": r"([0-9A-Fa-f]{2})*",
     "base64Binary": r"[A-Za-z0-9+/=\s]*",
-    "decimal": r"[+-]?(\d+(\.\d*)?|\.\d+)",
+    "decimal": r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})",
 }
+"""Patterns with the digits of ASCII alone: no reader may take a value for one that another reader does not see."""
+_WHOLE: Final = r"[+-]?\d{1,40}"
+_BLANKS: Final = " \t\r\n"
+"""What XML Schema leaves out around a value; Python's own ``strip`` takes more."""
 _RANGES: Final = {
     "short": (-(1 << 15), (1 << 15) - 1),
     "int": (-(1 << 31), (1 << 31) - 1),
@@ -121,7 +125,7 @@ def served_versions() -> tuple[Decimal, ...]:
 def wrong_version(text: str) -> str | None:
     """Why a ``schemaVersion`` is not served, in words; None where it is. It is a decimal: 5.40 is 5.4."""
     try:
-        served = Decimal(text.strip()) in served_versions()
+        served = text.isascii() and Decimal(text.strip(_BLANKS)) in served_versions()
     except InvalidOperation:
         served = False
     return None if served else f"read {text[:20]!r}, expected a version that is served: {', '.join(map(str, served_versions()))}"
@@ -141,11 +145,13 @@ def wrong_value(kind: str, text: str) -> str | None:
 
 def _wrong_built_in(kind: str, text: str) -> str | None:
     if kind in _BUILT_IN:
-        return None if re.fullmatch(_BUILT_IN[kind], text.strip()) else f"read {text[:60]!r}, expected a value of type {kind}"
+        return (
+            None if re.fullmatch(_BUILT_IN[kind], text.strip(_BLANKS), re.ASCII) else f"read {text[:60]!r}, expected a value of type {kind}"
+        )
     if kind in _RANGES:
         low, high = _RANGES[kind]
-        if not re.fullmatch(r"[+-]?\d+", text.strip()):
-            return f"read {text[:60]!r}, expected a whole number"
+        if not re.fullmatch(_WHOLE, text.strip(_BLANKS), re.ASCII):
+            return f"read {text[:60]!r}, expected a whole number of at most 40 digits"
         number = int(text)
         if (low is not None and number < low) or (high is not None and number > high):
             return f"read {number}, expected {kind}"

@@ -61,7 +61,7 @@ class RequestId:
     def parse(cls, text: str) -> Self:
         """Read the text form. Raises IdentifierError."""
         fields = text.strip().split(":")
-        if len(fields) != 3 or not fields[2].isdecimal():
+        if len(fields) != 3 or not re.fullmatch("[0-9]{1,20}", fields[2]):
             raise IdentifierError("a RequestID", text, "originator:target:counter, as 90-B3-...:00-DB-...:1000")
         return cls(Eui64.parse(fields[0]), Eui64.parse(fields[1]), int(fields[2]))
 
@@ -295,7 +295,7 @@ class Node:
     def attribute(self, name: str) -> int:
         """A whole-number attribute, as ``index``. Raises RequestError."""
         value = self.element.get(name)
-        if value is None or not value.isdecimal():
+        if value is None or not re.fullmatch("[0-9]{1,20}", value):
             raise RequestError(f"{self.name}/@{name}", self.line, f"read {value!r}, expected a whole number")
         return int(value)
 

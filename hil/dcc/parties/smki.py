@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.certificate_profile import CertificateProfile, check_profile
-from firmware_emu.crypto.certificates import entity_of, parse_certificate, usage_of
+from firmware_emu.crypto.certificates import check_path, entity_of, parse_certificate, usage_of
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.ids import Eui64
@@ -37,6 +37,8 @@ class Repository:
     store: DccStore
     keystore: Keystore
     bus: Bus
+    paths: bool = True
+    """False: certificates are taken as they are, as the published test certificates need, whose authority nobody has."""
 
     def load(self) -> None:
         """After a restart: what was published before."""
@@ -77,14 +79,17 @@ class Repository:
             self.keystore.add_certificate(before)
             raise
 
-
-def certificate_in(request: ServiceRequest) -> x509.Certificate | None:
-    """The Device certificate that a 6.15.2 carries, None for another request or one that carries none."""
-    if request.service_reference_variant != "6.15.2":
-        return None
-    try:
-        octets = Node(request.body).base64("DeviceCertificate")
-        check_profile(octets, CertificateProfile.DEVICE)
-        return parse_certificate(octets)
-    except (ProtectionError, DecodeError):
-        return None
+    def certificate_in(self, request: ServiceRequest) -> x509.Certificate | None:
+        """The certificate of its target that a 6.15.2 carries; None for another request, and for one that carries none, another Device's
+        or one that no authority has issued: a Device that says yes to that proves nothing about it."""
+        if request.service_reference_variant != "6.15.2":
+            return None
+        try:
+            octets = Node(request.body).base64("DeviceCertificate")
+            check_profile(octets, CertificateProfile.DEVICE)
+            certificate = parse_certificate(octets)
+            if self.paths:
+                check_path(certificate, self.keystore.authorities(), None)
+            return certificate if entity_of(certificate) == request.request_id.target else None
+        except (ProtectionError, DecodeError):
+            return None

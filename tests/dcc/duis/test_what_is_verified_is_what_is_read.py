@@ -17,8 +17,8 @@ from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureConstructionMethod, SignatureMethod
 from signxml.signer import XMLSigner
 
-from firmware_emu.errors import ProtectionError
-from firmware_emu.ids import Eui64
+from firmware_emu.errors import IdentifierError, ProtectionError
+from firmware_emu.ids import Eui64, Mpxn
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, sign_request, verify_request, write_request
 from hil.dcc.duis.request import SIGNATURE_NAMESPACE, Node
 
@@ -180,3 +180,31 @@ def test_no_value_of_a_published_template_can_be_split_by_a_comment(duis: Path) 
         at = value.end()
         with pytest.raises(RequestError, match="comment inside a value"):
             read_request(octets[:at] + b"<!---->" + octets[at:])
+
+
+LONG = "1" * 5000
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        (":1001</sr:RequestID>", ":１００１</sr:RequestID>"),
+        (":1001</sr:RequestID>", f":{LONG}</sr:RequestID>"),
+        ("JoinTimePeriod>600<", "JoinTimePeriod>６００<"),
+        ("JoinTimePeriod>600<", "JoinTimePeriod>\u0666\u0660\u0660<"),
+        ("JoinTimePeriod>600<", "JoinTimePeriod>\u00a0600<"),
+        ("JoinTimePeriod>600<", f"JoinTimePeriod>{LONG}<"),
+        ('schemaVersion="5.4"', 'schemaVersion="5.４"'),
+    ],
+)
+def test_a_number_is_written_in_few_digits_of_ascii_or_it_is_none(value: str, other: str) -> None:
+    text = write_request(add_device()).decode()
+    assert value in text
+    with pytest.raises(RequestError):
+        read_request(text.replace(value, other).encode())
+
+
+@pytest.mark.parametrize("text", ["１２３４５６７８９０", "\u0661" * 13])
+def test_an_mpxn_has_the_digits_of_ascii(text: str) -> None:
+    with pytest.raises(IdentifierError):
+        Mpxn(text)
