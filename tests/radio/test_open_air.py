@@ -194,16 +194,28 @@ def test_the_frame_check_sequence_is_that_of_the_standard() -> None:
     assert fcs(b"123456789") == bytes.fromhex("8921")
 
 
-async def test_one_node_more_than_the_limit_and_one_that_never_says_who_it_is_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_node_more_than_the_limit_is_dropped_while_the_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_VISITORS", 2)
+    clock = Clock()
+    house = OpenAir(Air(clock, seed=1), clock)
+    port = await house.serve("127.0.0.1", 0)
+    *_, (reader, _) = nodes = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    assert len(house.visitors) == 2
+    for _, writer in nodes:
+        writer.close()
+    await house.close()
+
+
+async def test_a_node_that_never_says_who_it_is_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "SILENT_S", 0.05)
     clock = Clock()
     house = OpenAir(Air(clock, seed=1), clock)
     port = await house.serve("127.0.0.1", 0)
-    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-    for reader, writer in silent:
-        with contextlib.suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        writer.close()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    writer.close()
     assert not house.visitors
     await house.close()
