@@ -1,4 +1,4 @@
-"""What a Device's yes to a new certificate proves: a certificate of its own that an authority has issued, and nothing else."""
+"""A Device's yes to a new certificate proves a certificate of its own that an authority has issued, and nothing else."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ _BUILT_IN: Final = {
 """Patterns with the digits of ASCII alone: no reader may take a value for one that another reader does not see."""
 _WHOLE: Final = r"[+-]?\d{1,40}"
 _BLANKS: Final = " \t\r\n"
-"""What XML Schema leaves out around a value; Python's own ``strip`` takes more."""
+"""Blanks that XML Schema leaves out around a value; Python's own ``strip`` takes more."""
 _RANGES: Final = {
     "short": (-(1 << 15), (1 << 15) - 1),
     "int": (-(1 << 31), (1 << 31) - 1),
