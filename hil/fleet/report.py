@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from firmware_emu.errors import CommsHubError
 from hil.fleet.partition import HomeResult, PartitionResult
-from hil.fleet.phases import SCENARIOS, far_phases_of, phases_of
+from hil.fleet.phases import FAR_SCENARIOS, SCENARIOS, far_phases_of, phases_of
 from hil.report.verdict import Run, Step
 
 _PROBLEMS_SHOWN = 50
@@ -72,7 +72,7 @@ class FleetReport:
         }
 
     def _phases(self) -> tuple[str, ...]:
-        far = any(one.asked for one in self.partitions) or self.scenario not in SCENARIOS
+        far = any(one.asked for one in self.partitions) or self.scenario in FAR_SCENARIOS.keys() - SCENARIOS.keys()
         return tuple(phase.name for phase in (far_phases_of if far else phases_of)(self.scenario))
 
     def percentiles(self, phase: str) -> dict[str, float]:
