@@ -274,24 +274,49 @@ class EzspNode:
     async def resume(self) -> bool:
         """See :class:`HanNode`. Raises RadioError where an end device's parent does not take it back."""
         await self.start()
-        ezsp = self._ezsp
         if self._joined:
             return True
+        if not await self._initialised():
+            return False
+        kind = await self._node_type()
+        if kind == _SLEEPY:
+            await self._until_up(lambda: self._find_and_rejoin(kind, 0, secured=True), "rejoin")
+        await self._on_network(kind == _SLEEPY)
+        return True
+
+    async def rejoin(self, *, timeout_s: float = 60.0) -> Eui64:
+        """Trust centre rejoin, for a node that has missed a new network key or whose hub was swapped.
+
+        Returns the trust centre's EUI-64. Raises RadioError.
+        """
+        await self.start()
+        if not self._joined and not await self._initialised():
+            raise RadioError(f"{self.eui64} has no network to come back to", "NOT_JOINED")
+        self._joined = False
+        kind, mask = await self._node_type(), t.Channels.from_channel_list(list(self._channels))
+        await self._until_up(lambda: self._find_and_rejoin(kind, mask, secured=False), "rejoin", timeout_s)
+        return await self._on_network(kind == _SLEEPY)
+
+    async def _initialised(self) -> bool:
+        """The stored network is up, though no parent has been asked yet; False where there is none."""
         self._status = asyncio.get_running_loop().create_future()
-        status = status_text(await radio_call(ezsp.initialize_network()))
+        status = status_text(await radio_call(self._ezsp.initialize_network()))
         if status == "NOT_JOINED":
             return False
         if status != "OK":
             raise RadioError(f"{self.eui64} cannot resume the network", status)
         await self._await_status("resume")
-        kind, _ = await command(ezsp.getNetworkParameters(), "tell its network")
-        if kind == _SLEEPY:
-            arguments = {"haveCurrentNetworkKey": True, "channelMask": 0}
-            if ezsp.ezsp_version >= 14:
-                arguments |= {"reason": 0, "nodeType": _SLEEPY}
-            await self._until_up(lambda: ezsp.findAndRejoinNetwork(**arguments), "rejoin")
-        await self._on_network(kind == _SLEEPY)
         return True
+
+    async def _node_type(self) -> Any:
+        kind, _ = await command(self._ezsp.getNetworkParameters(), "tell its network")
+        return kind
+
+    def _find_and_rejoin(self, kind: Any, mask: int, *, secured: bool) -> Any:
+        arguments = {"haveCurrentNetworkKey": secured, "channelMask": mask}
+        if self._ezsp.ezsp_version >= 14:
+            arguments |= {"reason": 0, "nodeType": kind}
+        return self._ezsp.findAndRejoinNetwork(**arguments)
 
     async def poll(self) -> None:
         """See :class:`HanNode`. Raises RadioError where the parent does not answer."""
@@ -360,15 +385,15 @@ class EzspNode:
             channels=t.Channels(0),
         )
 
-    async def _until_up(self, start: Callable[[], Any], what: str) -> None:
+    async def _until_up(self, start: Callable[[], Any], what: str, timeout_s: float = _UP_S + AWAKE_S) -> None:
         self._status = asyncio.get_running_loop().create_future()
         await command(start(), what)
-        await self._await_status(what)
+        await self._await_status(what, timeout_s)
 
-    async def _await_status(self, what: str) -> None:
+    async def _await_status(self, what: str, timeout_s: float = _UP_S + AWAKE_S) -> None:
         assert self._status is not None, "set before the command whose outcome is awaited"
         try:
-            async with asyncio.timeout(_UP_S + AWAKE_S):
+            async with asyncio.timeout(timeout_s):
                 status = await self._status
         except TimeoutError:
             raise RadioError(f"the dongle of {self.eui64} does not say whether it could {what}", "TIMEOUT") from None

@@ -9,6 +9,7 @@ import pytest
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import ApsFrame, HanEventKind, SimpleDescriptor
 from firmware_emu.ids import Eui64
+from hil.devices.base.han_device import RejoiningNode
 from hil.radio.nodes.node import StackNode
 from tests.contract.node.node_bench import DEVICE, HUB, LINK_KEY, NodeBench
 
@@ -116,6 +117,25 @@ async def test_a_node_goes_on_after_a_power_cut_without_joining_again(bench: Nod
     await bench.node.send(HUB, frame(b"after"))
     await bench.clock.sleep(0.1)  # the dongle has acknowledged it; its host is told a moment later
     assert [got.payload for _, got in bench.at_hub] == [b"after"]
+
+
+@pytest.mark.parametrize("sleepy", [False, True])
+async def test_a_node_that_missed_a_new_network_key_comes_back_by_its_link_key(bench: NodeBench, sleepy: bool) -> None:
+    await bench.join(sleepy=sleepy)
+    bench.node.power(False)
+    await bench.clock.sleep(1)
+    await bench.radio.give_network_key(OTHER_KEY)
+    await bench.clock.sleep(10)
+    await bench.radio.switch_network_key()
+    await bench.clock.sleep(1)
+    bench.node.power(True)
+    assert isinstance(bench.node, RejoiningNode)
+    assert await bench.node.rejoin() == HUB
+    await bench.node.send(HUB, frame(b"after"))
+    await bench.radio.send(DEVICE, frame(b"down"))
+    await bench.clock.sleep(0.1)
+    assert [got.payload for _, got in bench.at_hub] == [b"after"]
+    assert [got.payload for _, got in bench.at_node] == [b"down"]
 
 
 async def test_a_node_without_a_network_has_nothing_to_resume(bench: NodeBench) -> None:

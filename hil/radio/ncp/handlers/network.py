@@ -91,7 +91,7 @@ def join(ncp: Ncp, fields: Fields) -> Reply:
 
 @handles("findAndRejoinNetwork")
 def rejoin(ncp: Ncp, fields: Fields) -> Reply:
-    return {"status": ncp.stack.rejoin()}
+    return {"status": ncp.stack.rejoin(secured=bool(fields.u("have_key")), channels=phy.in_mask(fields.u("mask")) or None)}
 
 
 @handles("leaveNetwork")
