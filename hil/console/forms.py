@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from firmware_emu.console.pasted import Form, Pasted, Piece
+from firmware_emu.console.commands.pasted import Form, Pasted, Piece
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.han.capture import KEY_FILE_NAME, LINKTYPE_TAP
 from hil.radio.log.reading import Entry, LogError, read_lines, read_log
@@ -40,7 +40,7 @@ def _capture(pasted: Pasted) -> list[Piece]:
         return []
     order = "<" if pasted.octets[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
     links: list[int] = []
-    pieces = []
+    pieces: list[Piece] = []
     for kind, body in _blocks(pasted.octets, order):
         if kind == _INTERFACE:
             links.append(int(struct.unpack_from(f"{order}H", body)[0]))

@@ -28,7 +28,10 @@ def console_of(home: Home, seed: int, records: list[Record], faults: Faults) -> 
 
 @contextlib.asynccontextmanager
 async def open_bench(board: Board, clock: Clock, trace: Trace, seed: int) -> AsyncIterator[Station]:
-    """A station whose run is kept in a folder of its own; nothing has power yet. Raises NotAvailable, KeystoreError, BoardError."""
+    """A station whose run is kept in a folder of its own, at its end with the keys that open its capture; nothing has power yet.
+
+    Raises NotAvailable, KeystoreError, BoardError.
+    """
     run = RunFolder("console", board, seed)
     leave = trace.subscribe(run)
     try:
@@ -37,7 +40,10 @@ async def open_bench(board: Board, clock: Clock, trace: Trace, seed: int) -> Asy
             for row in board.device:
                 certify(station.dcc, row)
             with run.capture(station.air):
-                yield station
+                try:
+                    yield station
+                finally:
+                    run.export_keys(station.han_keys())
     finally:
         leave()
         run.close()

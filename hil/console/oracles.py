@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from firmware_emu.console.commands.pasted import Oracle, Piece
 from firmware_emu.console.layers import Explained, LayerKnowledge
-from firmware_emu.console.pasted import Oracle, Piece
 from firmware_emu.errors import NotAvailable
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.han.capture import CaptureWriter

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware_emu.cli import exit_code
-from firmware_emu.console import pasted
+from firmware_emu.console.commands import pasted
 from firmware_emu.console.commands.explain import explain
+from firmware_emu.console.commands.pasted import Form, Pasted, Piece, explain_piece, take_apart
 from firmware_emu.console.layers import LayerKnowledge
-from firmware_emu.console.pasted import Form, Pasted, Piece, explain_piece, take_apart
 from firmware_emu.errors import CommsHubError
 from firmware_emu.han.capture import CaptureWriter, KeyFile
 from hil.console.oracles import ORACLES, _Sniffed

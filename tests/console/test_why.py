@@ -49,6 +49,7 @@ def test_a_response_that_is_late_and_wrong_is_told_by_its_earliest_cause_in_verd
 
     good = tmp_path
     _, _, good = read([])
+    assert (good / "zigbee_pc_keys").stat().st_mode & 0o77 == 0  # its capture can be opened, by its owner
     verdict, told, _ = read(["esme answers 4s late to 4.1.1", "response 4.1.1 with a wrong MAC"])
     assert "no Response came" in verdict.said
     assert "the MAC does not hold" in str(verdict["cause"])

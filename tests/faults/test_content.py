@@ -57,6 +57,17 @@ def test_a_code_that_is_another_leaves_the_message_alone(bench: BlockingBench) -
     assert _effects(bench) == 0
 
 
+@pytest.mark.parametrize(
+    ("sentence", "answered"), [("esme answers never", False), ("esme answers twice", True), ("response 4.1.1 corrupted 9bits", False)]
+)
+def test_a_response_that_is_lost_doubled_or_damaged_is_taken_once_or_not_at_all(
+    bench: BlockingBench, sentence: str, answered: bool
+) -> None:
+    bench.say(f"fault add {sentence}")
+    assert bench.dcc.read("esme").ok is answered
+    assert _effects(bench) >= 1
+
+
 def test_only_the_second_tunneling_frame_is_lost(bench: BlockingBench) -> None:
     bench.say("fault add han drop on the 2nd Tunneling frame from esme")
     for _ in range(3):

@@ -13,11 +13,12 @@ from rich.console import Console
 
 from firmware_emu.console import tree_table
 from firmware_emu.console.commands.gbcs_options import brief_option, json_option, keys_option
+from firmware_emu.console.commands.pasted import Form, Pasted, Piece, explain_piece, forms, oracles, take_apart
 from firmware_emu.console.layers import LayerKnowledge, layers
-from firmware_emu.console.pasted import Form, Pasted, Piece, explain_piece, forms, oracles, take_apart
 from firmware_emu.console.result import columns
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
+from firmware_emu.gbcs.tree import Tree
 from firmware_emu.zse import clusters
 
 _FIRST = 20
@@ -90,7 +91,7 @@ class _Read:
         self.piece = piece
         self.layer = ""
         self.others: tuple[str, ...] = ()
-        self.tree: tree_table.Tree | None = None
+        self.tree: Tree | None = None
         self.fault = ""
         self.judged: dict[str, Sequence[str]] = {}
         self.absent: list[str] = []

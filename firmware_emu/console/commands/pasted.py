@@ -43,7 +43,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Pasted:
-    """What was pasted: its octets, its text where it is some, and its file where it came from one."""
+    """Content of a clipboard or file: its octets, its text where it is some, and its file where it came from one."""
 
     octets: bytes
     file: Path | None = None
