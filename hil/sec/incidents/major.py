@@ -82,6 +82,6 @@ class MajorIncidents:
             raise IncidentError(f"incident {number} is no major one: declare it first")
         resolved = self._log.incident(number).resolved
         rules = self._log.rules
-        due = None if resolved is None else after_working_days(resolved, rules.report_working_days, rules.holidays)
+        due = None if resolved is None else after_working_days(resolved, rules.report_working_days, rules.days_off)
         report = json.loads(row["report"]) if row["report"] else {}
         return MajorIncident(number, row["declared"], row["responsible_manager"], row["dcc_manager"], due, report, row["reported"])

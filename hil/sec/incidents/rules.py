@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from importlib import resources
+
+import holidays
 
 from firmware_emu.clock import EPOCH
 
@@ -34,7 +36,7 @@ class IncidentRules:
     diagnostics_valid_s: float
     delay_s: float
     report_working_days: int
-    holidays: frozenset[date]
+    days_off: Container[date]
     major_report: Mapping[str, str]
 
 
@@ -50,17 +52,24 @@ def incident_rules() -> IncidentRules:
         settings["diagnostics_valid_hours"] * HOUR_S,
         settings["delay_hours"] * HOUR_S,
         settings["report_working_days"],
-        frozenset(date.fromisoformat(day) for day in settings["holidays"]),
+        _days_off(settings["holidays_of"], settings["holidays"]),
         content["major_report"],
     )
 
 
-def after_working_days(seconds: float, days: int, holidays: frozenset[date]) -> float:
-    """The end of the ``days``-th working day after the day of a bench time; Saturdays, Sundays and ``holidays`` do not count."""
+def _days_off(place: Mapping[str, str], more: Sequence[str]) -> Container[date]:
+    """The bank holidays of a place, of every year that is asked for, and a bench's own days."""
+    found = holidays.country_holidays(place["country"], subdiv=place["part"])
+    found.append([date.fromisoformat(day) for day in more])
+    return found
+
+
+def after_working_days(seconds: float, days: int, days_off: Container[date]) -> float:
+    """The end of the ``days``-th working day after the day of a bench time; Saturdays, Sundays and ``days_off`` do not count."""
     day = (EPOCH + timedelta(seconds=seconds)).date()
     left = days
     while left:
         day += timedelta(days=1)
-        if day.weekday() < 5 and day not in holidays:
+        if day.weekday() < 5 and day not in days_off:
             left -= 1
     return (datetime(day.year, day.month, day.day, tzinfo=EPOCH.tzinfo) + timedelta(days=1) - EPOCH).total_seconds()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -58,8 +58,9 @@ def test_its_report_goes_to_panel_and_ofgem_within_two_working_days_of_resolutio
 def test_holidays_and_weekends_are_no_working_days() -> None:
     thursday = seconds(2026, 4, 2, 9)
     assert after_working_days(thursday, 2, frozenset()) == seconds(2026, 4, 7)
-    easter = frozenset({date(2026, 4, 3), date(2026, 4, 6)})
-    assert after_working_days(thursday, 2, easter) == seconds(2026, 4, 9)
+    assert after_working_days(thursday, 2, incident_rules().days_off) == seconds(2026, 4, 9)  # Good Friday, Easter Monday
+    christmas = seconds(2031, 12, 23, 9)
+    assert after_working_days(christmas, 2, incident_rules().days_off) == seconds(2031, 12, 30)
 
 
 @pytest.mark.requirement("SEC-03")
