@@ -38,7 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SPEED",
         help="also what waits on real time, at so many bench seconds a second: 1 as in life, 10 on a machine with nothing else to do",
     )
-    group.addoption("--long", action="store_true", help="also what takes minutes of processor: the year of a home whole, not weeks of it")
+    group.addoption(
+        "--long", action="store_true", help="also what takes minutes of processor: a home's year, not weeks of it; the whole book"
+    )
     group.addoption("--postgresql", action="store_true", help="every store of a DCC is one of PostgreSQL, started for the run")
     group.addoption("--duis", type=Path, default=_SHARED / "duis", help="folder with templates/ and xsd/ (DUIS requests and schemas)")
 
