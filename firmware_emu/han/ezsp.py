@@ -391,7 +391,12 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
 
     async def reset(self) -> None:
         with self._held(_RESET_HELD_REAL_S):
-            await super().reset()
+            try:
+                await super().reset()
+            except AttributeError as error:
+                if error.obj is not None or error.name != "send_reset":
+                    raise
+                raise bellows.ash.NcpFailure("the line was closed before the dongle was told to reset") from None  # as of a frame
 
     def _switch_protocol_version(self, version: int) -> None:
         super()._switch_protocol_version(version)

@@ -48,6 +48,7 @@ def checked(board: Path, *checks: str, boards: Sequence[Path] = ()) -> tuple[int
         timeout=PATIENCE_S,
         env={**os.environ, "CHUB_RUNS": str(board.parent / "runs")},
     )
+    assert done.stdout, done.stderr
     assert "Traceback" not in done.stderr
     return done.returncode, json.loads(done.stdout)
 

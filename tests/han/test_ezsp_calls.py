@@ -6,10 +6,12 @@ import asyncio
 
 import bellows.ash
 import bellows.exception
+import bellows.uart
 import pytest
 
+from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
-from firmware_emu.han.ezsp import radio_call
+from firmware_emu.han.ezsp import HeldEzsp, radio_call
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,14 @@ async def test_whatever_ends_a_command_is_a_radio_error(broken: Exception, statu
     with pytest.raises(RadioError) as told:
         await radio_call(call())
     assert told.value.status == status
+
+
+async def test_a_reset_of_a_line_that_is_closed_is_told_as_a_dongle_that_is_gone(clock: Clock) -> None:
+    ezsp = HeldEzsp(clock, {})
+    ezsp._gw = bellows.uart.Gateway(ezsp)  # its line is gone, as connection_lost leaves it
+    with pytest.raises(RadioError) as told:
+        await radio_call(ezsp.reset())
+    assert told.value.status == "RESET"
 
 
 async def test_a_mistake_of_our_own_is_not_told_as_the_dongle_s() -> None:
