@@ -58,6 +58,8 @@ def lint(as_json: bool) -> None:
 
 def _text(report: CoverageReport) -> str:
     lines = [f"{report.use_cases} use cases, {report.answered} answered, {report.same_shape} of the reference's shape"]
+    if report.sealed_references:
+        lines[0] += f", {len(report.sealed_references)} sealed in the reference (--keys opens them), of its shape in what can be read"
     for one in report.differ:
         lines += [f"{one.stem}: {one.why}", f"    expected {one.expected}", f"    got      {one.got or 'no answer'}"]
     lines.append(f"{report.without_reference} requests without a reference response, {report.without_reference_answered} answered")

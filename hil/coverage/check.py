@@ -53,7 +53,8 @@ class CoverageDifference:
 @dataclass(slots=True)
 class CoverageReport:
     """Outcome over all requests that address a Device and have a reference response; and what became of those without one, and of the
-    reference commands that have no request, if they were sent (errors among them)."""
+    reference commands that have no request, if they were sent (errors among them). ``sealed_references`` agree as far as nothing that
+    is encrypted in the reference counts."""
 
     use_cases: int = 0
     answered: int = 0
@@ -118,13 +119,13 @@ class Coverage:
             report.without_reference_answered += 1
             return
         report.answered += 1
-        if any(part.plaintext is None for part in reference.encrypted):
-            report.sealed_references.append(stem)
         difference = _compared(stem, reference, verdict, sent, why)
-        if difference is None:
-            report.same_shape += 1
-        else:
+        if difference is not None:
             report.differ.append(difference)
+        elif any(part.plaintext is None for part in reference.encrypted):
+            report.sealed_references.append(stem)
+        else:
+            report.same_shape += 1
 
     def run_command(self, report: CoverageReport, stem: str, command_file: Path, response: Path) -> None:
         """Send a reference command as it stands, protected anew, to a Device with the fault that the reference response shows: one that

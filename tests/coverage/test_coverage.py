@@ -114,6 +114,8 @@ def test_without_keys_what_is_sealed_in_the_reference_is_told(folders: tuple[Pat
     outcome = CliRunner().invoke(device, ["coverage", "--templates", str(templates), "--rtds", str(messages), "--json"])
     report = json.loads(outcome.output)
     assert set(report["sealed_references"]) == {"ECS17b_4.1.1_TWIN_SUCCESS", "GCS15d_4.4.4_SUCCESS"}
+    assert (report["differ"], outcome.exit_code) == ([], 0), "what cannot be opened is no difference"
+    assert report["same_shape"] == report["answered"] - 2
 
 
 def test_a_reference_of_another_shape_is_a_difference(folders: tuple[Path, Path], rtds: Path) -> None:
