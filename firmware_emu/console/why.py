@@ -39,9 +39,17 @@ class Reason:
     said: str
     rule: str = ""
     differing: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    acted: tuple[str, ...] = ()
+    """Stops and faults that acted on the exchange itself."""
+    in_force: tuple[str, ...] = ()
+    """The other faults that were in force."""
     next_step: str = ""
     hops: tuple[Record, ...] = field(default=())
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """All of them, what acted on the exchange first."""
+        return (*self.acted, *self.in_force)
 
 
 def why(
@@ -57,10 +65,10 @@ def why(
         record = _trouble(records, message)
     if record is None:
         said = "nothing was refused or lost" if message is None else f"{message}: it was neither refused nor lost"
-        return Reason(None, said, faults=_faults(records, len(records), ()))
+        return Reason(None, said, in_force=_faults(records, len(records), ())[1])
     hops = of_exchange(records, record.message) if record.message else [record]
     end, record = record, _cause(record, hops)
-    acted = _faults(records, max(upto, end.number), hops)
+    acted, in_force = _faults(records, max(upto, end.number), hops)
     lost = record.event not in BAD
     where = f"{record.source}{f' to {record.target}' if record.target else ''}"
     if lost:
@@ -70,7 +78,7 @@ def why(
         said = f"{record.event} at {where}: {reason}" if reason else f"{record.event} at {where}"
         if end is not record:
             said += f"; in the end {end.event} at {end.source} (@{end.number})"
-    return Reason(record, said, _rule(record), differing(record, hops, keystore), acted, _next(record), tuple(hops))
+    return Reason(record, said, _rule(record), differing(record, hops, keystore), acted, in_force, _next(record), tuple(hops))
 
 
 def _trouble(records: Sequence[Record], message: str | None) -> Record | None:
@@ -124,8 +132,8 @@ def _steps() -> list[dict[str, str]]:
     return rows
 
 
-def _faults(records: Sequence[Record], upto: int, hops: Sequence[Record]) -> tuple[str, ...]:
-    """Faults that were in force at that record, with how often they had acted; first what acted on the exchange itself."""
+def _faults(records: Sequence[Record], upto: int, hops: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Stops and faults that acted on the exchange itself, and the others in force at that record, with how often they had acted."""
     changes = [hop for hop in hops if hop.source.startswith(_STOP) and hop.event in ("changed", "dropped")]
     stops = [f"{hop.source}: {hop.event} by hand (@{hop.number}) {detail(hop)}".rstrip() for hop in changes]
     own = {hop.source: f", on this message @{hop.number}" for hop in reversed(hops) if hop.source.startswith(_FAULT)}
@@ -140,7 +148,8 @@ def _faults(records: Sequence[Record], upto: int, hops: Sequence[Record]) -> tup
             acted[one.source] = acted.get(one.source, -1) + 1
             sentences[one.source] = str(one.detail.get("sentence", ""))
     told = {source: f"{source}: {sentences[source]} (acted {count(times, 'time')}{own.get(source, '')})" for source, times in acted.items()}
-    return (*stops, *sorted(told.values(), key=lambda line: "on this message" not in line))
+    here = tuple(line for source, line in told.items() if source in own)
+    return (*stops, *here), tuple(line for source, line in told.items() if source not in own)
 
 
 def differing(record: Record, hops: Sequence[Record], keystore: Keystore | None) -> tuple[str, ...]:
@@ -203,7 +212,7 @@ def earliest(records: Sequence[Record], message: str | None = None) -> str:
     reason = why(records, message=message) if message is None or of_message(records, message) else None
     if reason is None or reason.record is None:
         return ""
-    acted = "".join(f"; {line}" for line in reason.faults if "(@" in line or "on this message" in line)
+    acted = "".join(f"; {line}" for line in reason.acted)
     return f"{reason.said} (@{reason.record.number}){acted}"
 
 
