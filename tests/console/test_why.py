@@ -53,6 +53,7 @@ def test_a_response_that_is_late_and_wrong_is_told_by_its_earliest_cause_in_verd
     verdict, told, _ = read(["esme answers 4s late to 4.1.1", "response 4.1.1 with a wrong MAC"])
     assert "no Response came" in verdict.said
     assert "the MAC does not hold" in str(verdict["cause"])
+    assert "response 4.1.1 with a wrong MAC (acted 1 time, on this message @" in str(verdict["cause"])
     assert told.said.startswith("refused at responses: refused by the user: the MAC does not hold")
     assert "in the end refused at responses" in told.said
     assert "late to 4.1.1 (acted 1 time, on this message @" in str(told["faults"])
