@@ -10,6 +10,7 @@ import contextlib
 import gc
 import logging
 import os
+import runpy
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -26,7 +27,8 @@ from tests.bench_time import followed, new_event_loop
 settings.register_profile("bench", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test judges by the wall clock
 settings.load_profile("bench")
 
-_SHARED = Path(__file__).resolve().parents[2] / "shared"
+_ROOT = Path(__file__).resolve().parents[1]
+_SHARED = _ROOT.parent / "shared"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,10 +80,10 @@ _LOGGED: pytest.StashKey[tuple[int, int]] = pytest.StashKey()
 def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_BEGAN] = _processor_s()
     item.stash[_LOGGED] = logging.root.manager.disable, logging.root.level
-    if "bench" in getattr(item, "fixturenames", ()):
-        for part in (part for marker in item.iter_markers("needs") for part in marker.args):
-            if shutil.which(part) is None:
-                pytest.skip(f"needs {part}, which is no program on the path")
+    for program in (program for marker in item.iter_markers("needs") for program in marker.args):
+        if shutil.which(program) is None:
+            package = runpy.run_path(str(_ROOT / "tools" / "prepare.py"))["PROGRAMS"].get(program, program)
+            pytest.skip(f"{program} is not here: apt-get install {package}")
 
 
 @pytest.hookimpl(wrapper=True)

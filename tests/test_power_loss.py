@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,7 +121,7 @@ def kept_by(opened: type[SqliteStore] | type[DccStore], path: Path) -> tuple[byt
         store.close()
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here to see the writes: apt-get install strace")
+@pytest.mark.needs("strace")
 @pytest.mark.parametrize("limit", [0, 5_000, 22_000], ids=lambda limit: f"full-at-{limit}" if limit else "room")
 @pytest.mark.parametrize("opened", [pytest.param(SqliteStore, id="hub"), pytest.param(DccStore, id="dcc")])
 def test_what_was_acknowledged_is_there_and_whole_wherever_the_power_goes(

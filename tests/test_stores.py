@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -106,7 +105,7 @@ def test_each_commit_is_synced_and_quick_check_runs_first(opened: Open, path: Pa
     store.close()
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here to see the syncs")
+@pytest.mark.needs("strace")
 @pytest.mark.parametrize("opened", STORES)
 def test_twenty_commits_are_twenty_syncs(opened: Open, path: Path) -> None:
     put = "s.put('k', bytes([n]))" if opened is SqliteStore else "s.named('').put('k', bytes([n]))"

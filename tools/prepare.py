@@ -16,6 +16,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = Path(os.environ.get("CHUB_VENV", ROOT / ".venv"))
 NEEDED = (3, 11)
+PROGRAMS = {
+    "cc": "gcc libc6-dev",
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
+    "javac": "default-jdk-headless",
+    "openssl": "openssl",
+    "pg_ctlcluster": "postgresql",
+    "strace": "strace",
+    "tmux": "tmux",
+    "tshark": "tshark",
+    "udevadm": "udev",
+    "umockdev-run": "umockdev",
+    "xmlsec1": "xmlsec1",
+}
+"""Other people's programs that judge this project, and the Debian packages that bring them."""
 
 
 def say(text: str) -> None:

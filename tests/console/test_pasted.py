@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -99,7 +98,7 @@ def test_a_stranger_adds_a_form_by_one_row(monkeypatch: pytest.MonkeyPatch) -> N
     assert take_apart(Pasted(b"... --- ...")) == (row, [Piece("the signals", words="SOS")])
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark here: apt-get install tshark")
+@pytest.mark.needs("tshark")
 def test_tshark_agrees_with_a_frame_and_not_with_another_reading_of_it() -> None:
     piece, other = Piece("a", BEACON_REQUEST, "mac"), Piece("b", b"\x03\x08\xa5" + BEACON_REQUEST[3:], "mac")
     (tshark,) = (one for one in ORACLES if one.name == "tshark")

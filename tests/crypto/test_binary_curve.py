@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -144,7 +143,7 @@ def test_whatever_decompresses_lies_on_the_curve(curve: KoblitzCurve, draw: st.D
     assert curve.compress(point) == octets
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not here")
+@pytest.mark.needs("openssl")
 @BOTH
 def test_openssl_makes_the_same_public_keys_and_shared_secret(curve: KoblitzCurve, tmp_path: Path) -> None:
     made = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import subprocess
 from collections import Counter
@@ -43,10 +42,7 @@ from hil.devices.ppmid import Ppmid
 from tests.e2e.home_of_six import HomeOfSix, board_of_six
 from tests.patience import PATIENCE_S
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark"),
-    pytest.mark.needs("tshark"),
-]
+pytestmark = pytest.mark.needs("tshark")
 DAY_S = 24 * 3600
 IMAGE = bytes(range(256)) * 8
 _ISSUED: dict[str, FieldValue] = {"provider": 7, "event": 1}

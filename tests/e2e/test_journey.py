@@ -125,7 +125,6 @@ def test_no_key_and_no_install_code_is_in_trace_or_report(run_folder: Path) -> N
 
 
 @pytest.mark.needs("tshark")
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark")
 class TestTheCaptureInTshark:
     """An independent dissector with the exported keys."""
 

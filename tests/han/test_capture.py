@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ def test_an_independent_reader_finds_time_channel_signal_and_octets(tmp_path: Pa
     assert tap[32] == 3
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark")
+@pytest.mark.needs("tshark")
 def test_tshark_reads_channel_and_signal(tmp_path: Path) -> None:
     write(tmp_path / "han.pcapng")
     fields = ["-e", "wpan-tap.ch_num", "-e", "wpan-tap.rss", "-e", "wpan-tap.lqi", "-e", "wpan.cmd"]

@@ -11,10 +11,7 @@ import pytest
 from firmware_emu.board import load_board
 from tests.inventory.mocked_bus import SETPRIV, Plugged, chub_inventory, chub_ncp, found
 
-pytestmark = [
-    pytest.mark.needs("umockdev"),
-    pytest.mark.skipif(shutil.which("umockdev-run") is None, reason="umockdev-run is not here: apt-get install umockdev"),
-]
+pytestmark = pytest.mark.needs("umockdev-run")
 
 SONOFF_E = Plugged(
     "1a86:55d4",

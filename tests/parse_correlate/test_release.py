@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -51,9 +50,8 @@ def test_the_same_source_and_key_give_the_same_octets_and_signatures(release: Pa
     assert stat.S_IMODE((release / "key.pem").stat().st_mode) == 0o600
 
 
+@pytest.mark.needs("openssl")
 def test_openssl_proves_the_detached_signatures_by_the_line_that_is_documented(release: Path, tmp_path: Path) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not here")
     wheel = next((release / "one").glob("*.whl"))
 
     def proves(file: Path) -> bool:

@@ -48,15 +48,12 @@ BASIC, METERING = 0x0000, 0x0702
 
 def install(package: Path, folder: Path) -> None:
     """Run npm beside ``folder`` and move the result there in one step, so that what is there is whole. Skips with npm's reason."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not here: apt-get install npm; zigbee-herdsman is a package of its registry")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
         fresh = Path(beside) / "fresh"
         fresh.mkdir()
         shutil.copy(package, fresh)
-        command = [npm, "install", "--no-audit", "--no-fund", "--no-progress", "--fetch-retries=1", "--fetch-timeout=20000"]
+        command = ["npm", "install", "--no-audit", "--no-fund", "--no-progress", "--fetch-retries=1", "--fetch-timeout=20000"]
         try:
             done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         except subprocess.TimeoutExpired:
@@ -76,8 +73,6 @@ def herdsman() -> Path:
     folder = cache / f"herdsman-{hashlib.sha256(package.read_bytes()).hexdigest()[:12]}"
     if not folder.exists():
         install(package, folder)
-    if shutil.which("udevadm") is None:
-        pytest.skip("udevadm is not here, with which zigbee-herdsman lists ports: apt-get install udev")
     return folder
 
 
@@ -126,7 +121,7 @@ def dongle(version: int) -> Iterator[str]:
     assert errors == ""
 
 
-@pytest.mark.needs("zigbee-herdsman")
+@pytest.mark.needs("npm", "udevadm")  # zigbee-herdsman is a package of npm and lists ports with udevadm
 @pytest.mark.requirement("CH-33")
 @pytest.mark.parametrize("version", [13, 19])
 def test_zigbee_herdsman_forms_permits_and_stops_on_chub_ncp_without_a_complaint(herdsman: Path, version: int, tmp_path: Path) -> None:
@@ -186,7 +181,7 @@ def clock(follow: Callable[[Clock], Clock]) -> Clock:
     return follow(Clock())
 
 
-@pytest.mark.needs("zigbee-herdsman")
+@pytest.mark.needs("npm", "udevadm")  # zigbee-herdsman is a package of npm and lists ports with udevadm
 @pytest.mark.requirement("CH-33")
 async def test_zigbee_herdsman_lets_the_simulated_esme_join_and_reads_its_basic_and_metering_clusters(
     clock: Clock, herdsman: Path, tmp_path: Path

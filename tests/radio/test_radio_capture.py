@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from hil.radio.air.air import Air, Link
 from hil.radio.nodes.node import StackNode
 from tests.patience import PATIENCE_S
 from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, OTHER_KEY, Coordinator, Pcap
-
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not here: apt-get install tshark")
 
 
 def tshark(path: Path, *options: str, keys: tuple[bytes, ...] = (LINK_KEY,)) -> list[str]:
@@ -64,7 +61,6 @@ def capture(tmp_path: Path) -> Path:
     return path
 
 
-@needs_tshark
 @pytest.mark.needs("tshark")
 def test_tshark_finds_no_malformed_frame_and_opens_all_with_the_join_key_and_the_partner_key(capture: Path) -> None:
     keys = (LINK_KEY, OTHER_KEY)
@@ -73,7 +69,6 @@ def test_tshark_finds_no_malformed_frame_and_opens_all_with_the_join_key_and_the
     assert len(tshark(capture, keys=keys)) > 100
 
 
-@needs_tshark
 @pytest.mark.needs("tshark")
 def test_tshark_learns_the_network_key_from_the_join_alone(capture: Path) -> None:
     commands = tshark(capture, "-Y", "zbee_aps.cmd.id == 0x05", "-T", "fields", "-e", "zbee_aps.cmd.id")
@@ -85,7 +80,6 @@ def test_tshark_learns_the_network_key_from_the_join_alone(capture: Path) -> Non
     assert tshark(capture, "-Y", "zbee_zdp.cluster or zbee_aps.zdp_cluster == 0x8006")
 
 
-@needs_tshark
 @pytest.mark.needs("tshark")
 def test_tshark_puts_the_fragments_together(capture: Path) -> None:
     field = "zbee_aps.reassembled.length"
@@ -93,7 +87,6 @@ def test_tshark_puts_the_fragments_together(capture: Path) -> None:
     assert "207" in lengths
 
 
-@needs_tshark
 @pytest.mark.needs("tshark")
 def test_without_a_key_tshark_opens_nothing(capture: Path) -> None:
     assert [line for line in tshark(capture, "-q", "-z", "expert", keys=()) if "Encrypted" in line]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,7 +82,6 @@ def test_a_port_in_use_is_one_line_and_exit_code_two() -> None:
 
 
 @pytest.mark.needs("tshark")
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not here: apt-get install tshark")
 def test_a_capture_with_its_keys_opens_in_wireshark(tmp_path: Path) -> None:
     capture, keys = tmp_path / "han.pcapng", tmp_path / "zigbee_pc_keys"
     with dongle("--capture", str(capture), "--keys", str(keys)) as process:

@@ -25,6 +25,7 @@ def test_tools_test_installs_every_program_that_a_test_looks_for(monkeypatch: py
     monkeypatch.syspath_prepend(ROOT / "tools")
     table = runpy.run_path(str(ROOT / "tools" / "test"), run_name="read")
     wanted = asked_for(r"""\bwhich\(["']([\w-]+)["']""")
+    wanted |= {name for words in asked_for(r"""\bmark\.needs\(([^)]*)\)""") for name in re.findall(r"""["']([\w-]+)["']""", words)}
     assert wanted - {*table["PROGRAMS"], *table["BY_PIP"], *OF_EVERY_MACHINE} == set()
     assert {"tshark", "npm"} <= wanted
 

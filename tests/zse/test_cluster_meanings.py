@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -97,7 +96,7 @@ def test_the_invalid_value_of_a_type_is_no_number(kind: str, value: bytes | int 
     assert is_invalid(BY_NAME[kind], value) is invalid
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark here: apt-get install tshark")
+@pytest.mark.needs("tshark")
 def test_the_meanings_of_enumerations_taken_from_tshark_are_its_own() -> None:
     told: dict[str, dict[int, str]] = {}
     for line in subprocess.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 import subprocess
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from firmware_emu.zse import clusters
 from firmware_emu.zse.declare import Cluster, ClusterCommand, Field, FieldValue, Layout
 from firmware_emu.zse.zcl import ValueKind, ZclFrame
 
-pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed: apt-get install tshark")
+pytestmark = pytest.mark.needs("tshark")
 
 TABLES: Mapping[int, str] = {
     0x0025: "keep_alive",

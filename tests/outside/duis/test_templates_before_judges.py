@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +22,7 @@ from tests.dcc.service.templates import in_order
 from tests.outside.duis.judges import Judge, RunningDcc, holds_for_xmlsec
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not here: apt-get install npm"),
-    pytest.mark.skipif(shutil.which("javac") is None, reason="a JDK is not here: apt-get install default-jdk-headless"),
-    pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="xmlsec1 is not here: apt-get install xmlsec1"),
+    pytest.mark.needs("npm", "javac", "xmlsec1"),
 ]
 
 DCC = Eui64.parse("90b3d51f30000002")
