@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,12 @@ from click.testing import CliRunner
 
 from firmware_emu.cli import chub
 from firmware_emu.console import Bench, BlockingBench
-from firmware_emu.console.commands.guides import Block, guides
+from firmware_emu.console.commands.guides import Block, guides, in_markdown
 from tests.chub_words import command
 
 ROOT = Path(__file__).resolve().parents[2]
-ELSEWHERE = {"client": "tests/dcc/service/test_guide_client.py"}
+NOTEBOOK = "hil/guide/notebook.ipynb"
+ELSEWHERE = {"client": "tests/dcc/service/test_guide_client.py", "notebook": "tests/console/test_guides.py"}
 """Guides whose program a test of its own runs."""
 RUN = [name for name in guides() if name not in ELSEWHERE]
 
@@ -107,14 +110,49 @@ def test_every_fence_of_a_guide_is_a_block_and_every_link_leads_to_a_file(name: 
     guide = guides()[name]
     assert guide.text.startswith("# ")
     assert guide.text.count("\n```") == 2 * len(guide.blocks())
-    place = next(path.parent for path in ROOT.glob(f"*/**/guide/{name}.md") if ".venv" not in path.parts)
+    place = next(path.parent for path in ROOT.glob(f"*/**/guide/{guide.file.name}") if ".venv" not in path.parts)
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", guide.text) if "://" not in link]
     assert [link for link in links if not (place / link).is_file()] == []
 
 
 @pytest.mark.parametrize("name", list(ELSEWHERE))
 def test_the_test_that_runs_a_guide_elsewhere_is_there(name: str) -> None:
-    assert f"{name}.md" in (ROOT / ELSEWHERE[name]).read_text("utf-8")
+    assert guides()[name].file.name in (ROOT / ELSEWHERE[name]).read_text("utf-8")
+
+
+def test_every_cell_of_the_notebook_runs_and_its_results_are_shown_as_at_the_prompt(tmp_path: Path) -> None:
+    for library in ("nbclient", "ipykernel"):
+        if find_spec(library) is None:
+            pytest.skip(f"{library} is not here: pip install 'commshub[docs]'")
+    page = tmp_path / "notebook.md"
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "notebook.py"), str(ROOT / NOTEBOOK), str(page)], capture_output=True, text=True, cwd=ROOT
+    )
+    assert ran.returncode == 0, ran.stderr
+    shown = page.read_text("utf-8")
+    assert shown.count('<pre style="font-family:monospace') >= 7
+    assert "refused by the user: the MAC does not hold" in shown
+
+
+def test_a_notebook_in_the_guide_holds_no_results_of_another_day() -> None:
+    cells = json.loads((ROOT / NOTEBOOK).read_text("utf-8"))["cells"]
+    assert [cell["source"] for cell in cells if cell.get("outputs")] == []
+
+
+def test_what_a_notebook_holds_of_its_results_is_shown_below_the_cell() -> None:
+    outputs = [{"data": {"text/html": ["<b>1</b>"], "text/plain": ["1"]}}, {"text": ["printed\n"]}, {"data": {"text/plain": "2"}}]
+    cells = [{"cell_type": "markdown", "source": ["# A\n", "b"]}, {"cell_type": "code", "source": ["f()"], "outputs": outputs}]
+    assert in_markdown({"cells": cells}) == ("# A\nb\n\n```python\nf()\n```\n\n<b>1</b>\n\n```text\nprinted\n```\n\n```text\n2\n```\n")
+
+
+def test_the_file_of_a_guide_is_saved_and_none_is_written_over(tmp_path: Path) -> None:
+    words = ["guide", "notebook", "--save", str(tmp_path)]
+    assert CliRunner().invoke(chub, words).exit_code == 0
+    assert (tmp_path / "notebook.ipynb").read_bytes() == (ROOT / NOTEBOOK).read_bytes()
+    again = CliRunner().invoke(chub, words)
+    assert again.exit_code == 2
+    assert "is there already" in again.output
+    assert CliRunner().invoke(chub, ["guide", "--save", str(tmp_path)]).exit_code == 2
 
 
 def test_the_command_lists_the_guides_shows_one_and_names_the_nearest() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -15,11 +16,17 @@ from firmware_emu.console.words import nearest
 
 @click.command()
 @click.argument("name", required=False)
+@click.option("--save", type=click.Path(path_type=Path, exists=True, file_okay=False), help="write the guide's file into a folder")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
-def guide(name: str | None, as_json: bool) -> None:
-    """Show the guide NAME; without it, the list of guides. Where the output is no terminal, the guide is Markdown as it is written."""
+def guide(name: str | None, save: Path | None, as_json: bool) -> None:
+    """Show the guide NAME; without it, the list of guides. Where the output is no terminal, the guide is Markdown as it is written.
+
+    With --save the guide's own file goes into a folder: a notebook, to be opened in Jupyter.
+    """
     found = guides.guides()
     if name is None:
+        if save is not None:
+            raise click.BadParameter("expected the name of a guide before it: chub guide NAME --save FOLDER", param_hint="--save")
         if as_json:
             click.echo(json.dumps({one.name: one.title for one in found.values()}))
             return
@@ -30,7 +37,13 @@ def guide(name: str | None, as_json: bool) -> None:
     if name not in found:
         raise click.BadParameter(f"read {name!r}, expected one of {', '.join(found)}{nearest(name, found)}", param_hint="NAME")
     text = found[name].text
-    if as_json:
+    if save is not None:
+        target = save / found[name].file.name
+        if target.exists():
+            raise click.BadParameter(f"{target} is there already: name another folder, or move it away", param_hint="--save")
+        target.write_bytes(found[name].file.read_bytes())
+        click.echo(json.dumps({"name": name, "file": str(target)}) if as_json else f"saved {target}")
+    elif as_json:
         click.echo(json.dumps({"name": name, "title": found[name].title, "text": text}))
     elif sys.stdout.isatty():
         Console().print(Markdown(text, code_theme="ansi_dark"))

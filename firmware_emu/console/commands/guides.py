@@ -1,16 +1,20 @@
-"""The guides: Markdown files in folders ``guide`` of the packages that the entry point group ``chub.guide`` names.
+"""The guides: Markdown files and notebooks in folders ``guide`` of the packages that the entry point group ``chub.guide`` names.
 
 A fenced block says by its head what it is, and a test runs it: ``sh`` lines of a shell, ``chub`` lines of the prompt (``chub bad``: the
 last one has a bad verdict), ``python`` a program. A title that is a file's name makes that file first; any other title says why the block
-cannot run everywhere, and only its commands and options are held against the program.
+cannot run everywhere, and only its commands and options are held against the program. A notebook is run whole, cell by cell.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import entry_points
+from importlib.resources.abc import Traversable
+from typing import Any
 
 GROUP = "chub.guide"
 _BLOCK = re.compile(r'^```(\w+)(?: (bad))?(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -28,10 +32,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """A guide: its name, as ``chub guide`` takes it, and its Markdown."""
+    """A guide: its name, as ``chub guide`` takes it, its Markdown, and the file that has it."""
 
     name: str
     text: str
+    file: Traversable
 
     @property
     def title(self) -> str:
@@ -43,12 +48,30 @@ class Guide:
         return [Block(language, title, text, bool(bad)) for language, bad, title, text in _BLOCK.findall(self.text)]
 
 
+def in_markdown(notebook: Mapping[str, Any]) -> str:
+    """A notebook as Markdown: its words, its programs as blocks, and below each what it gave, where the notebook holds that."""
+    return "\n\n".join(part for cell in notebook["cells"] for part in _parts(cell)) + "\n"
+
+
+def _parts(cell: Mapping[str, Any]) -> Iterator[str]:
+    source = "".join(cell["source"])
+    if cell["cell_type"] != "code":
+        yield source
+        return
+    yield f"```python\n{source}\n```"
+    for output in cell["outputs"]:
+        data = output.get("data", {"text/plain": output.get("text", "")})
+        yield "".join(data["text/html"]) if "text/html" in data else f"```text\n{''.join(data['text/plain']).rstrip()}\n```"
+
+
 def guides() -> dict[str, Guide]:
     """All guides that are installed, by name."""
     found: dict[str, Guide] = {}
     for entry in entry_points(group=GROUP):
         for path in resources.files(entry.value).joinpath("guide").iterdir():
-            if path.name.endswith(".md"):
-                name = path.name.removesuffix(".md")
-                found[name] = Guide(name, path.read_text("utf-8"))
+            name, _, kind = path.name.rpartition(".")
+            if kind == "md":
+                found[name] = Guide(name, path.read_text("utf-8"), path)
+            elif kind == "ipynb":
+                found[name] = Guide(name, in_markdown(json.loads(path.read_text("utf-8"))), path)
     return dict(sorted(found.items()))
