@@ -140,6 +140,7 @@ def test_connections_are_notified_and_shown_with_their_load(store: Path) -> None
     assert "expected one of high volume, low volume" in str(wrong.exception)
 
 
+@pytest.mark.requirement("GW-46")
 def test_a_user_is_suspended_with_its_schedules_and_reinstated(store: Path, keys: Path) -> None:
     rows = shown("users", "--store", str(store), "--keys", str(keys), "--suspend", str(SUPPLIER), "--reason", "M8 vote")
     assert {row["user"]: row["suspended"] for row in rows}[str(SUPPLIER)] == "M8 vote"

@@ -371,6 +371,13 @@ def test_the_gas_meter_mirrors_to_the_new_gpf_only_after_its_supplier_has_linked
     assert home.gpf_read.ok
 
 
+@pytest.mark.requirement("GPF-13")
+def test_the_gas_supplier_is_told_when_the_gas_proxy_becomes_commissioned(home: Replacement) -> None:
+    told = {one.party for one in home.alerts if (one.code, one.device) == ("N16", home.new.hub.gpf)}
+    assert home.station.gas_supplier.eui64 in told
+    assert home.statuses["before the link"] != "Commissioned", "the link with its meter commissions it"
+
+
 def test_a_type_2_device_of_the_restored_log_is_asked_for_a_tunnel_only_when_something_changes(home: Replacement) -> None:
     ihd = home.everybody[-1]
     asked = [one for one in of(home, "han", "no tunnel") if one.target == str(ihd.eui64)]

@@ -78,14 +78,12 @@ class _Rewrite(ast.NodeTransformer):
         self.names.append(f"{node.name}.<locals>")
         self.generic_visit(node)
         self.names.pop()
-        call = ""
-        if name in self.doors:
+        if name == self.watched:
+            node.body = [*ast.parse("__passed__()").body, *node.body]
+        if name in self.doors:  # around the note: a door's own function is entered by that door
             with_door = ast.parse(f"with __through__({self.doors[name]!r}):\n pass").body[0]
             assert isinstance(with_door, ast.With)
             with_door.body, node.body = node.body, [with_door]
-        if name == self.watched:
-            call = "__passed__()"
-            node.body = [*ast.parse(call).body, *node.body]
         return node
 
     visit_FunctionDef = visit_AsyncFunctionDef = _function

@@ -11,13 +11,13 @@ import pytest
 
 import hil.dcc
 from firmware_emu.gbcs.envelope import Message
-from hil.dcc.base.results import Delivery, Verdict
+from hil.dcc.base.results import Verdict
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.duis import RequestError, new_request, read_request, write_request
 from hil.dcc.duis.element_types import element_type
 from hil.dcc.duis.request import SCHEMA_VERSION, VARIANTS
 from hil.dcc.transform import use_cases_of
-from tests.dcc.far_end import CHF, ESME, GPF, MPAN, NETWORK, SECOND, SUPPLIER, FarEnd
+from tests.dcc.far_end import CHF, ESME, GPF, MPAN, SECOND, SUPPLIER, FarEnd
 from tests.dcc.messages import alert_of, octets, send
 
 STEPS = Path(hil.dcc.__file__).with_name("processing.md")
@@ -71,10 +71,19 @@ async def test_a_service_request_and_a_signed_pre_command_are_each_acknowledged(
     assert [(detail["kind"], detail["code"]) for detail in told] == [("service request", "I99"), ("signed pre-command", "I99")]
 
 
-@pytest.mark.requirement("GW-48")
-def test_without_another_wish_a_command_goes_over_the_sm_wan() -> None:
+def test_the_command_variant_of_a_request_that_names_none_is_that_of_sending() -> None:
     for name, variant in VARIANTS.items():
         assert variant.default_command_variant in {"critical": (4,), "non_device": (8,)}.get(variant.kind, (1,)), name
+
+
+@pytest.mark.requirement("GW-48")
+@pytest.mark.parametrize("variant", ["11.2", "7.3"])
+async def test_without_another_wish_a_command_goes_over_the_sm_wan_and_not_to_its_user(far_end: FarEnd, variant: str) -> None:
+    await far_end.in_service()
+    outcome = await send(far_end, variant)
+    assert outcome.ok, outcome.why
+    assert far_end.home.received == [octets(outcome, "f")]
+    assert "d" not in [message.kind for message in outcome.messages]
 
 
 @pytest.mark.requirement("GW-07")
@@ -129,13 +138,14 @@ async def test_a_local_command_for_consumption_data_needs_the_same_right_as_one_
 @pytest.mark.requirement("GW-66")
 async def test_a_user_reports_and_discards_what_is_not_meant_for_it(far_end: FarEnd) -> None:
     await far_end.in_service()
-    foreign = alert_of(far_end, ESME, NETWORK)
-    far_end.dcc.receivers.deliver(SUPPLIER, Delivery("i", far_end.clock.now(), "8F3F", ESME, foreign))
-    assert far_end.supplier.inbox == []
-    (error,) = far_end.supplier.in_error
+    far_end.dcc.receivers._there[SUPPLIER] = far_end.network  # what is the supplier's comes to the network operator
+    far_end.home.say(alert_of(far_end, ESME, SUPPLIER))
+    await far_end.clock.sleep(5)
+    assert (far_end.supplier.inbox, far_end.network.inbox) == ([], [])
+    (error,) = far_end.network.in_error
     assert (error.code, error.octets) == ("8F3F", None)
     (report,) = (record for record in far_end.records if record.event == "reported")
-    assert report.source == f"user {SUPPLIER}"
+    assert (report.source, report.detail["code"]) == (f"user {SUPPLIER}", "8F3F")
 
 
 async def test_a_message_through_the_broker_is_its_users_own(far_end: FarEnd) -> None:

@@ -9,11 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
-from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
-from firmware_emu.ids import CraFlag, Eui64
-from hil.dcc.base.results import Outcome, Verdict
+from firmware_emu.ids import Eui64
+from hil.dcc.base.results import Outcome, Refusal, Verdict
 from hil.dcc.base.services import UserRole, schedule
-from hil.dcc.duis import new_request
+from hil.dcc.duis.request import CommandVariant, RequestError
 from hil.dcc.gateway import arrival as checks
 from hil.dcc.gateway.arrival import Arrival
 from hil.dcc.inventory.systems import system_of
@@ -48,8 +47,8 @@ def in_role(far_end: FarEnd, role: UserRole) -> User:
     "variant",
     [
         pytest.param("8.2", marks=pytest.mark.requirement("SVC-8.2")),
-        pytest.param("8.3", marks=pytest.mark.requirement("SVC-8.3")),
-        pytest.param("8.4", marks=pytest.mark.requirement("SVC-8.4")),
+        "8.3",
+        "8.4",
         pytest.param("8.6", marks=pytest.mark.requirement("SVC-8.6")),
         pytest.param("12.2", marks=pytest.mark.requirement("SVC-12.2")),
         "5.2",
@@ -199,33 +198,72 @@ async def test_opting_in_gives_the_dccs_public_credentials(far_end: FarEnd) -> N
     assert {"digital_signature", "key_agreement"} <= set(outcome.result)
 
 
-@pytest.mark.requirement("CH-09")
-async def test_no_service_goes_to_a_type_2_device_itself(far_end: FarEnd) -> None:
-    """8.7 and 8.8 (Type 2) name it to another Device, and 8.11 to its hub; everything else is refused."""
-
+@pytest.mark.requirement("SVC-8.3")
+async def test_a_decommissioned_meter_is_in_no_service_and_its_network_operator_is_told(far_end: FarEnd) -> None:
     await far_end.in_service()
-    far_end.dcc.pre_notify(TYPE_2, DeviceType.TYPE_2)
-    far_end.dcc.inventory.associate(TYPE_2, "chf", CHF)
-    far_end.dcc.store.execute("UPDATE devices SET status = 'Commissioned' WHERE eui = ?", (str(TYPE_2),))
+    stranger = await send(far_end, "8.3", None, {"DeviceID": ESME}, user=far_end.second)
+    assert (stranger.verdict, far_end.dcc.inventory.listed(ESME).status) == (Verdict.REFUSED, "Commissioned")
+    assert (await send(far_end, "8.3", None, {"DeviceID": ESME})).response_code == "I99"
+    assert far_end.dcc.inventory.listed(ESME).status == "Decommissioned"
+    assert [delivery.code for delivery in far_end.network.inbox] == ["N1"]
+    assert (await send(far_end, "11.2")).response_code == "E5"
+
+
+@pytest.mark.requirement("SVC-8.4")
+async def test_an_update_gives_a_device_the_status_that_it_names_but_never_commissioned(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    assert (await send(far_end, "12.2", None, notification(NEW))).ok
+
+    async def update(status: str, **options: Any) -> Outcome:
+        return await send(far_end, "8.4", None, {"DeviceID": NEW, "UpdateDeviceStatusExceptCH": status}, **options)
+
+    assert (await update("InstalledNotCommissioned")).response_code == "I99"
+    assert far_end.dcc.inventory.listed(NEW).status == "InstalledNotCommissioned"
+    with pytest.raises(RequestError, match="expected one of Pending, InstalledNotCommissioned"):
+        await update("Commissioned")
+    assert (await update("Pending", user=far_end.second)).verdict is Verdict.REFUSED, "another supplier's Device"
+    assert (await update("Pending")).ok
+    assert [line.to_status for line in far_end.dcc.inventory.audit(NEW)] == ["Pending", "InstalledNotCommissioned", "Pending"]
+
+
+@pytest.mark.requirement("SVC-12.2")
+async def test_a_notified_device_is_pending_with_the_details_it_was_notified_with(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.dcc.inventory.certify(DeviceType.ESME, "BENCH", "BENCH", "00000001")
+    assert (await send(far_end, "12.2", None, notification(NEW))).response_code == "I99"
+    listed = far_end.dcc.inventory.listed(NEW)
+    assert (listed.status, listed.type, listed.manufacturer, listed.model, listed.firmware, listed.notified_by) == (
+        "Pending",
+        DeviceType.ESME,
+        "BENCH",
+        "BENCH",
+        "00000001",
+        SUPPLIER,
+    )
+    assert (await send(far_end, "12.2", None, notification(NEW))).verdict is Verdict.REFUSED, "it is listed already"
+
+
+@pytest.mark.requirement("CH-09")
+async def test_a_type_2_device_is_named_by_8_11_and_by_join_and_unjoin_and_no_service_goes_to_itself(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    assert (await send(far_end, "12.2", None, notification(TYPE_2, "IHD"))).ok
+    addition = {"JoinTimePeriod": 90, "InstallCode": bytes(range(16))}
+    added = await send(far_end, "8.11", CHF, {"DeviceID": TYPE_2, "RequestType": "Add", "AddDeviceToCHFWhitelist": addition})
+    assert added.ok, added.why
+    assert far_end.dcc.inventory.hub_of(TYPE_2) == CHF
+    far_end.home.received.clear()
     plain = far_end.dcc.request(far_end.supplier, "7.4", TYPE_2)
     for variant, service in schedule().items():
-        request = replace(plain, service_reference_variant=variant)
-        arrival = Arrival(request, service, far_end.dcc.inventory.listed(TYPE_2))
-        refusal = checks.device_status(far_end.dcc.context, arrival) if service.device_service and service.roles else None
-        assert not service.device_service or not service.roles or (refusal is not None and refusal.code == "E11"), variant
-
-
-@pytest.mark.requirement("GPF-13")
-async def test_the_gas_supplier_is_told_when_the_gas_proxy_becomes_commissioned(far_end: FarEnd) -> None:
-    await far_end.in_service()
-    dcc = far_end.dcc
-    dcc.pre_notify(GSME, DeviceType.GSME)
-    dcc.inventory.associate(GSME, "chf", CHF)
-    dcc.inventory.describe(GSME, import_mpxn="1000999888")
-    dcc.store.execute("UPDATE devices SET status = 'Commissioned' WHERE eui = ?", (str(GSME),))
-    dcc.register_supply("1000999888", UserRole.GS, far_end.second.eui64)
-    join = new_request("8.7.2", far_end.second.eui64, GSME, 1, {"OtherDeviceID": GPF})
-    dcc.answers.effects.apply(join, Message(GroupingHeader(CraFlag.RESPONSE, 1, GSME, ACB, OtherInformation(0x000E)), b"\x05\x00"))
-    assert dcc.inventory.listed(GPF).status == "Commissioned"
-    told = [(delivery.code, delivery.device) for delivery in far_end.second.inbox]
-    assert told == [("N16", GPF)]
+        if not service.device_service or not service.roles:
+            continue
+        kind = CommandVariant.TRANSFORM if service.critical else CommandVariant.SEND
+        request = replace(plain, service_reference_variant=variant, command_variant=kind)
+        arrival = far_end.dcc.gateway.receive(request)
+        assert isinstance(arrival, Refusal), variant
+        assert arrival.name in ("ck3-device-type", "ck2-role", "ck1-not-on-demand"), variant
+        device = checks.device_status(far_end.dcc.context, Arrival(request, service, far_end.dcc.inventory.listed(TYPE_2)))
+        assert device is not None, variant
+        assert device.code == "E11", variant
+    outcome = await send(far_end, "7.4", TYPE_2)
+    assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E11")
+    assert far_end.home.received == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -20,8 +21,9 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import write_request
 from hil.dcc.duis.document import load_schema
-from hil.dcc.duis.request import CANCELLATION, CommandVariant
+from hil.dcc.duis.request import CANCELLATION, VARIANTS, CommandVariant
 from hil.dcc.duis.simplified import simplified
+from hil.dcc.service.exchange import WebService
 from hil.dcc.service.response import Signer
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import alert_of
@@ -133,6 +135,22 @@ async def test_a_device_that_is_not_listed_and_a_signature_that_does_not_hold_ar
     document = etree.fromstring(answer.content)
     assert texts(document)["ResponseCode"] == "E100"
     assert load_schema(duis / "xsd" / "DUIS.xsd").validate(document)
+
+
+@pytest.mark.requirement("GW-70")
+@pytest.mark.requirement("GW-23")
+async def test_a_parameter_that_a_service_does_not_have_is_refused_by_its_name_at_each_of_the_services(client: Client) -> None:
+    plain = write_request(client.request("7.4", ESME))
+    header, body = b"Reference>7.4<", b"<sr:ReadSupplyStatus/>"
+    assert (header in plain, body in plain) == (True, True)
+    for name, variant in VARIANTS.items():
+        client.far_end.records.clear()
+        named = plain.replace(header, f"Reference>{variant.service}<".encode()).replace(b"Variant>7.4<", f"Variant>{name}<".encode())
+        wrong = f"<sr:{variant.element}><sr:Nonsense/></sr:{variant.element}>".encode()
+        answer = await client.exchange.answer(WebService.SEND_COMMAND, named.replace(body, wrong))
+        assert texts(etree.fromstring(answer))["ResponseCode"] == "E100", name
+        (refusal,) = (one for one in client.far_end.records if one.event == "refused")
+        assert re.search(f"{variant.element}/Nonsense|{variant.element}: attribute", str(refusal.detail["value"])), name
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,24 @@ def test_user_entry_is_a_command_and_asks_for_a_connection_before_tests_over_it(
     for step in STEPS[2:]:
         assert entry("--complete", step).exit_code == 0
     assert all(row["done"] for row in json.loads(entry("--enter", "OU").stdout))
+
+
+@pytest.mark.requirement("GW-09")
+@pytest.mark.requirement("GW-10")
+def test_an_identifier_is_one_user_in_one_role_and_that_of_the_dcc_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    place = ["--store", str(tmp_path / "dcc.sqlite"), "--board", "simulated"]
+    broker, party = "02-d0-00-00-00-00-00-40", "02-d0-00-00-00-00-00-99"
+
+    def entry(*words: str) -> Result:
+        return CliRunner().invoke(dcc, ["security", "entry", *words, *place, "--json"])
+
+    assert (wrong := entry("02-d0", "--enter", "OU")).exit_code == 2, wrong.output
+    for one in (party, broker):
+        for step in STEPS:
+            if step == STEPS[2]:
+                assert CliRunner().invoke(dcc, ["connections", "notify", one, "low volume", *place[:2]]).exit_code == 0
+            assert entry(one, "--complete", step).exit_code == 0
+    assert entry(party, "--enter", "OU").exit_code == 0
+    assert "one identifier stands for one role" in str(entry(party, "--enter", "IS").exception)
+    assert "own identifier" in str(entry(broker, "--enter", "OU").exception)
