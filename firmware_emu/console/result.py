@@ -68,14 +68,15 @@ class Result:
         return self.as_text().rstrip()
 
     def _repr_html_(self) -> str:
-        """The same for a notebook: the text as it stands at the prompt, coloured."""
-        console = Console(width=120, record=True, highlight=False, file=StringIO())
+        """The same for a notebook: the text as it stands at the prompt, coloured; wider than its place, it is scrolled."""
+        console = Console(width=120, record=True, highlight=False, file=StringIO(), force_jupyter=False)  # else it shows itself as well
         console.print(self)
-        return console.export_html(inline_styles=True, code_format='<pre style="font-family:monospace;line-height:1.3">{code}</pre>')
+        style = "font-family:monospace;line-height:1.3;overflow-x:auto"
+        return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
 
     def as_text(self, width: int = 120) -> str:
         """The same as uncoloured text."""
-        console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
+        console = Console(width=width, no_color=True, highlight=False, force_terminal=False, force_jupyter=False)
         with console.capture() as capture:
             console.print(self)
         return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

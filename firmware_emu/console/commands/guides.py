@@ -1,8 +1,8 @@
 """The guides: Markdown files and notebooks in folders ``guide`` of the packages that the entry point group ``chub.guide`` names.
 
-A fenced block says by its head what it is, and a test runs it: ``sh`` lines of a shell, ``chub`` lines of the prompt (``chub bad``: the
-last one has a bad verdict), ``python`` a program. A title that is a file's name makes that file first; any other title says why the block
-cannot run everywhere, and only its commands and options are held against the program. A notebook is run whole, cell by cell.
+A fenced block says by its head what it is, and a test runs it: ``sh`` lines of a shell, ``chub`` lines of the prompt (with good verdicts,
+unless the title says otherwise), ``python`` a program. A title that is a file's name makes that file first; any other title says why the
+block cannot run everywhere, and only its commands and options are held against the program. A notebook is run whole, cell by cell.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 GROUP = "chub.guide"
-_BLOCK = re.compile(r'^```(\w+)(?: (bad))?(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+BAD = "the last line has a bad verdict"
+_BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, its title if any, and its text. ``bad``: its last line has a bad verdict."""
+    """A fenced block: its language, its title if any, and its text."""
 
     language: str
     title: str
     text: str
-    bad: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Guide:
 
     def blocks(self) -> list[Block]:
         """The fenced blocks in their order."""
-        return [Block(language, title, text, bool(bad)) for language, bad, title, text in _BLOCK.findall(self.text)]
+        return [Block(*found) for found in _BLOCK.findall(self.text)]
 
 
 def in_markdown(notebook: Mapping[str, Any]) -> str:
