@@ -119,23 +119,26 @@ def run(told: dict[str, Any], tests: Sequence[str] = ("tests",)) -> Iterator[dic
             raise RuntimeError(f"pytest ended with {pytest.returncode}: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
-def prove(surfaces: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Row, ``proved``, ``unreached`` or ``survived``, and what was seen, for the rows that have a proof; given each row's surface."""
+def prove(surfaces: Mapping[str, str], other_tests: Iterable[tuple[str, str]] = ()) -> Iterator[tuple[str, str, str]]:
+    """Row, ``proved``, ``unreached`` or ``survived``, and what was seen, for the rows that have a proof; given each row's surface.
+
+    ``other_tests``: rows with tests that are judged by the change of the row's proof in place of the test that is kept."""
     kept = proofs()
-    told = [(row, kept[row].test, kept[row].watched) for row in surfaces if row in kept]
+    told = [(row, test, kept[row].watched) for row, test in other_tests if row in kept]
+    told = told or [(row, kept[row].test, kept[row].watched) for row in surfaces if row in kept]
     files = sorted({test.partition("::")[0] for _, test, _ in told})
     for answer in run({"mode": "judge", "proofs": told}, files) if told else ():
         row = answer["row"]
         through = [door for door in answer["doors"] if door]
         if answer["sound"] != "passed":
-            yield row, "survived", f"without a change its test is: {answer['sound']} ({kept[row].test})"
+            yield row, "survived", f"without a change its test is: {answer['sound']} ({answer['test']})"
         elif surfaces[row] not in through:
             others = ", ".join(through) or "no door"
             yield row, "unreached", f"{kept[row].function} is not entered by {surfaces[row] or 'a surface'} (but by: {others})"
         elif answer["mutant"] != "failed":
             yield row, "survived", f"{kept[row].function}: {kept[row].new!r} for {kept[row].old!r}: {answer['mutant']}"
         else:
-            yield row, "proved", f"{surfaces[row]}; {kept[row].test.partition('::')[2]}"
+            yield row, "proved", f"{surfaces[row]}; {answer['test'].partition('::')[2]}"
 
 
 def find(sides: Mapping[str, str], traced: Sequence[dict[str, Any]], seed: int = 1) -> Iterator[tuple[str, Proof | None, str]]:

@@ -182,7 +182,15 @@ class AlertHome:
 
     # --- Commands that must be refused
 
-    def forged(self, meter: str, signer: User | None = None, *, recipient: Eui64 | None = None, flip: bool = False) -> bytes:
+    def forged(
+        self,
+        meter: str,
+        signer: User | None = None,
+        *,
+        recipient: Eui64 | None = None,
+        flip: bool = False,
+        cra: CraFlag = CraFlag.COMMAND,
+    ) -> bytes:
         """A critical Command that closes the supply, with the faults asked for; everything else about it holds."""
         device = self.meter(meter)
         keystore: Keystore = self.station.keystore
@@ -190,7 +198,7 @@ class AlertHome:
         signer = signer or self.user_for(device.eui64)
         code = 0x0081 if isinstance(device, Gsme) else 0x0050
         counter = self.station.dcc.counters.next(signer.eui64)
-        header = GroupingHeader(CraFlag.COMMAND, counter, signer.eui64, recipient or device.eui64, OtherInformation(code))
+        header = GroupingHeader(cra, counter, signer.eui64, recipient or device.eui64, OtherInformation(code))
         payload = CLOSE_VALVE if isinstance(device, Gsme) else OPEN_SWITCH
         message = with_signature(Message(header, payload), keystore.private_key(signer.eui64, KeyUsage.DIGITAL_SIGNATURE))
         octets = with_mac(message, keystore.shared_secret(broker, recipient or device.eui64)).encode()

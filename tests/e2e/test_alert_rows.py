@@ -17,6 +17,7 @@ from firmware_emu.crypto.roles import CellUsage
 from firmware_emu.gbcs.axdr import Array, BitString, DoubleLongUnsigned, LongUnsigned, OctetString, Structure
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.gbcs.utrn import ValueClass, make_utrn
+from firmware_emu.ids import CraFlag
 from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.clusters.device_management import DEVICE_MANAGEMENT
 from firmware_emu.zse.clusters.metering import METERING
@@ -302,6 +303,11 @@ def misrouted(meter: str) -> Callable[[AlertHome], object]:
     return cause
 
 
+def answered(meter: str) -> Callable[[AlertHome], object]:
+    """What is no Command, a Response in the supplier's name, is handed to a Device: nobody may speak to it so."""
+    return lambda home: home.meter(meter).receive(home.forged(meter, cra=CraFlag.RESPONSE))
+
+
 def flipped(meter: str) -> Callable[[AlertHome], object]:
     return lambda home: home.inject(home.forged(meter, flip=True))
 
@@ -321,10 +327,12 @@ ROWS = [
     Row("ALERT-A2", ESME, flipped(ESME), {"8F3D": (SUPPLIER,)}),
     Row("ALERT-A2", GSME, flipped(GSME), {"8F3D": (GAS,)}),
     Row("ALERT-A3", ESME, misrouted(ESME), {"8F3E": (SUPPLIER,)}),
+    Row("ALERT-A3", GSME, misrouted(GSME), {"8F3E": (GAS,)}),
     Row("ALERT-A4", ESME, unauthorised(ESME), {"8F30": (SUPPLIER,)}),
     Row("ALERT-A4", GSME, unauthorised(GSME), {"8F30": (GAS,)}),
     Row("ALERT-A5", GSME, lambda home: home.gsme.hardware.wear(LOW_BATTERY_DAYS - 1), {"8F1F": (GAS,)}),
-    Row("ALERT-A14", GSME, misrouted(GSME), {"8F3E": (GAS,)}),
+    Row("ALERT-A14", ESME, answered(ESME), {"8F3E": (SUPPLIER,)}),
+    Row("ALERT-A14", GSME, answered(GSME), {"8F3E": (GAS,)}),
     Row("ALERT-A10", ESME, credit(ESME, 79.99), {"810D": (SUPPLIER,)}),
     Row("ALERT-A10", GSME, credit(GSME, 79.99), {"810D": (GAS,)}),
     Row("ALERT-A9", ESME, credit(ESME, 49.99), {"8119": (SUPPLIER,)}),

@@ -107,6 +107,7 @@ def test_the_decrypted_register_is_the_meters_own(demo: dict[str, object]) -> No
 def test_the_run_leaves_board_trace_capture_report_and_junit(run_folder: Path) -> None:
     for name in ("board.json", "trace.jsonl", "han.pcapng", "zigbee_pc_keys", "report.html", "junit.xml"):
         assert (run_folder / name).stat().st_size > 0, name
+    assert (run_folder / "han.pcapng").stat().st_size > 100_000, "every frame of the HAN"
     assert stat.S_IMODE((run_folder / "zigbee_pc_keys").stat().st_mode) == 0o600
     (suite,) = junitparser.JUnitXml.fromfile(str(run_folder / "junit.xml"))
     assert suite.tests == len(ROWS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -25,15 +26,16 @@ NOISY_DBM = -92
 FIRST, SECOND = sub_ghz(28, 0), sub_ghz(28, 1)
 
 
-def cellar(folder: Path, band: str, *settings: str) -> Board:
-    """The hub in the hall, the gas meter in the cellar; at 2.4 GHz next to nothing is heard between them."""
+def cellar(folder: Path, band: str, *settings: str, others: frozenset[str] = frozenset()) -> Board:
+    """The hub in the hall with ``others``, the gas meter in the cellar; at 2.4 GHz next to nothing is heard between them."""
     path = folder / "cellar.toml"
     path.write_text(
         f'name = "cellar"\nextends = "simulated"\n[rooms.hall]\ncellar = {CELLAR_DBM}\n[hub]\nroom = "hall"\n', encoding="utf-8"
     )
     board = load_board(str(path), settings)
     (row,) = (row for row in board.device if row.type == "GSME")
-    return board.model_copy(update={"device": (row.model_copy(update={"room": "cellar", "band": band}),)})
+    beside = tuple(one for one in board.device if one.type in others)
+    return board.model_copy(update={"device": (*beside, row.model_copy(update={"room": "cellar", "band": band}))})
 
 
 class Cellar:
@@ -111,6 +113,19 @@ async def test_the_same_meter_at_2_4_ghz_hears_no_hub(clock: Clock, tmp_path: Pa
     async with open_station(cellar(tmp_path, "2.4 GHz"), clock, Trace(clock.now), tmp_path) as station:
         with pytest.raises(CommsHubError):
             await Strategy(station, lambda row: row.eui).reach(State.JOINED)
+
+
+@pytest.mark.requirement("CH-24")
+@pytest.mark.parametrize("variant", ["2.4 GHz", "2.4 GHz and sub-GHz"])
+async def test_a_hub_of_one_band_reaches_meter_and_display_but_not_the_gas_meter_in_the_cellar(
+    clock: Clock, tmp_path: Path, variant: str
+) -> None:
+    board = cellar(tmp_path, "sub-GHz", f"hub.han_variant={variant}", others=frozenset({"ESME", "IHD"}))
+    async with open_station(board, clock, Trace(clock.now), tmp_path) as station:
+        with contextlib.suppress(CommsHubError):  # the gas meter, which is the last
+            await Strategy(station, lambda row: row.eui).reach(State.JOINED)
+        joined = {name for name, device in station.devices.items() if device.node.joined}
+    assert joined == ({"esme", "ihd"} if variant == "2.4 GHz" else {"esme", "ihd", "gsme"})
 
 
 async def test_a_hub_whose_dongle_has_one_band_says_so_and_lets_nobody_in_below_1_ghz(clock: Clock, tmp_path: Path) -> None:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import base64
+import csv
+import decimal
 import json
+import locale
+import logging
+import os
 import random
+import signal
+import socket
 import sys
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -194,6 +203,30 @@ def test_correlate_tells_a_wrong_pre_command_with_every_module_of_the_dcc_taken_
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "match"
     assert told[1].startswith("differs: ")
+
+
+def surroundings() -> tuple[object, ...]:
+    """State of this process and of its folder that other software in it relies on."""
+    return (
+        (list(sys.path), dict(os.environ), os.getcwd(), sorted(os.listdir()), sys.getrecursionlimit(), sys.getswitchinterval()),
+        (logging.root.level, list(logging.root.handlers), list(warnings.filters), logging.raiseExceptions),
+        (locale.setlocale(locale.LC_ALL), decimal.getcontext().prec, csv.field_size_limit(), socket.getdefaulttimeout()),
+        (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM), sys.excepthook, random.getstate(), threading.active_count()),
+    )
+
+
+@pytest.mark.requirement("PC-06")
+def test_other_software_in_the_same_process_and_folder_finds_everything_as_it_was(
+    rtds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    response = str(next(rtds.rglob("ECS17b_4.1.1_SINGLE_SUCCESS_RESPONSE_GBCS.HEX")))
+    before = surroundings()
+    for words in (["--mmc"], ["--json"], []):
+        assert main(["parse", response, "--keys", str(rtds / "keys"), *words]) == 0
+    assert main(["parse", "nowhere.hex", "--keys", str(rtds / "keys")]) == 2
+    assert main(["--verify-self"]) in (0, 1)
+    assert surroundings() == before
 
 
 @pytest.mark.requirement("PC-04")

@@ -81,3 +81,17 @@ def test_a_row_is_proved_unreached_or_survived_and_says_why(
     assert found["R-1"][0] == "proved"
     assert found["R-2"] == ("unreached", f"{FUNCTION} is not entered by page: /incidents (but by: {WIRE})")
     assert found["R-3"][0] == "survived"
+    other = SUSPENDED.replace("suspended_user_is_refused_with_e3_and_a_reinstated_one_is_not", "stranger_is_refused_with_e1")
+    (before,) = row_proofs.prove({"R-1": WIRE}, [("R-1", other)])
+    assert before[1] == "survived", "a test that named the row before may prove nothing"
+
+
+def test_an_old_mark_is_of_a_row_that_has_a_proof_now_by_a_test_that_is_still_there(row_proofs: ModuleType) -> None:
+    with (ROOT / "tests" / "old_marks.csv").open(encoding="utf-8", newline="") as lines:
+        marks = [(line["row"], line["test"]) for line in csv.DictReader(lines)]
+    kept = row_proofs.proofs()
+    assert {row for row, _ in marks} <= set(kept)
+    for row, test in filter(lambda mark: mark[1], marks):
+        file, _, name = test.partition("::")
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), test
+        assert kept[row].test.partition("[")[0] != test, row

@@ -37,7 +37,8 @@ class Prover:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if item.get_closest_marker("requirement")]
+        if self.told["mode"] != "judge":
+            items[:] = [item for item in items if item.get_closest_marker("requirement")]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -68,9 +69,11 @@ class Prover:
     def _judge(self, items: dict[str, pytest.Item]) -> Iterator[dict[str, Any]]:
         """Rows whose proofs change the same line before tests of the same module are judged in one run of these tests."""
         together: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for row, test, facts in self.told["proofs"]:
+        for row, name, facts in self.told["proofs"]:
+            first = next((one for one in items if one.partition("[")[0] == name), name)  # a name without parameters stands for the first
+            test = name if name in items else first
             if test not in items:
-                yield {"row": row, "sound": "no such test", "doors": [], "mutant": ""}
+                yield {"row": row, "test": test, "sound": "no such test", "doors": [], "mutant": ""}
             else:
                 together.setdefault((test.partition("::")[0], json.dumps(facts)), []).append((row, test))
         for (_, facts), rows in together.items():
@@ -80,7 +83,7 @@ class Prover:
             passed = [item for item in tests if sound[item.nodeid] == "passed"]
             mutant = _watched(passed, watched)[0] if passed else {}
             for row, test in rows:
-                yield {"row": row, "sound": sound[test], "doors": doors, "mutant": mutant.get(test, "")}
+                yield {"row": row, "test": test, "sound": sound[test], "doors": doors, "mutant": mutant.get(test, "")}
 
     def _find(self, items: dict[str, pytest.Item]) -> Iterator[dict[str, Any]]:
         for row, tests in self.told["wanted"].items():
