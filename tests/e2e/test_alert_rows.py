@@ -304,7 +304,7 @@ def misrouted(meter: str) -> Callable[[AlertHome], object]:
 
 
 def answered(meter: str) -> Callable[[AlertHome], object]:
-    """What is no Command, a Response in the supplier's name, is handed to a Device: nobody may speak to it so."""
+    """A Response in the supplier's name is handed to a Device: nobody may speak to it so."""
     return lambda home: home.meter(meter).receive(home.forged(meter, cra=CraFlag.RESPONSE))
 
 

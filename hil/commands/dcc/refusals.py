@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from hil.commands.dcc.options import show
 from hil.dcc.base.refusals import RefusalEntry, catalogue
 
 
@@ -20,12 +19,21 @@ def refusals(words: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([entry.as_json() for entry in found], indent=2))
         return
-    table = Table("name", "code", "check", "what was read (example)", "rule", "next")
-    for entry in found:
-        shown = entry.fill(entry.example)
-        table.add_row(entry.name, entry.code or "-", f"{entry.hop}: {entry.check}", shown.value, shown.rule, shown.next_step)
-    Console().print(table)
-    click.echo(f"{len(found)} refusals; code '-': the codes are published, their meanings are not (reference response-codes.csv)")
+    rows = [(entry, entry.fill(entry.example)) for entry in found]
+    told = [
+        {
+            "name": entry.name,
+            "code": entry.code or "-",
+            "check": f"{entry.hop}: {entry.check}",
+            "what was read (example)": shown.value,
+            "rule": shown.rule,
+            "next": shown.next_step,
+        }
+        for entry, shown in rows
+    ]
+    show(told, "Refusals", as_json=False)
+    number = f"{len(found)} refusal{'s' * (len(found) != 1)}"
+    click.echo(f"{number}; code '-': the codes are published, their meanings are not (reference response-codes.csv)")
 
 
 def _speaks_of(entry: RefusalEntry, word: str) -> bool:

@@ -96,5 +96,7 @@ def test_the_command_prints_the_list_and_narrows_it_down() -> None:
     assert [entry["name"] for entry in everything] == list(catalogue())
     assert set(everything[0]) == {"name", "hop", "check", "code", "rule", "message", "next", "example"}
     narrowed = CliRunner().invoke(dcc, ["refusals", "E17"], env={"COLUMNS": "200"})
-    assert "1 refusals" in narrowed.output
+    assert "1 refusal;" in narrowed.output
     assert "ck3-local" in narrowed.output
+    narrow = CliRunner().invoke(dcc, ["refusals", "correlate"], env={"COLUMNS": "80"})
+    assert "user-does-not-correlate" in narrow.output, "a name is told whole, however narrow the terminal"
