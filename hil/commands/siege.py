@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import click
 
 from hil.attacks.siege.crew import Crew, Guide, TrialTally, coverage_guides
 from hil.attacks.siege.search import Find, trial
 from hil.attacks.siege.siege import LAYERS, Siege
+
+UNTRIED: Final = 3
+"""Exit code of a search that could not try a layer, and found nothing."""
 
 
 @click.command()
@@ -44,7 +48,7 @@ def siege(
 
     LAYERS: requests, certificates, commands, hub-store, dcc-store, air, home; all without one. Changes are drawn by a grammar from the
     seed and, where atheris is installed, grown by the coverage they reach (homes by grammar alone). A find is shrunk to the fewest changes,
-    and printed with its seed and a test. Exit code 1 on a find.
+    and printed with its seed and a test. Exit code 1 on a find; 3 where a layer had no trial, so that nothing is known of it.
     """
     began, finds = time.monotonic(), list[Find]()
     with TemporaryDirectory(prefix="chub-siege-", dir=_memory()) as folder:
@@ -74,6 +78,8 @@ def siege(
     _tell(tallies, finds, time.monotonic() - began, as_json)
     if finds:
         raise SystemExit(1)
+    if any(not tally.trials for tally in tallies.values()) and not first:
+        raise SystemExit(UNTRIED)
 
 
 def _memory() -> str | None:
@@ -93,12 +99,21 @@ def _here(folder: Path, tallies: dict[str, TrialTally], seed: int, trials: int) 
 
 def _tell(tallies: dict[str, TrialTally], finds: list[Find], seconds: float, as_json: bool) -> None:
     count = sum(tally.trials for tally in tallies.values())
+    untried = [name for name, tally in tallies.items() if not tally.trials]
     if as_json:
         found = [asdict(one) | {"test": one.as_test()} for one in finds]
         shown = {name: asdict(tally) for name, tally in tallies.items()}
         click.echo(
             json.dumps(
-                {"trials": count, "seconds": round(seconds, 1), "atheris": coverage_guides(), "layers": shown, "finds": found}, indent=1
+                {
+                    "trials": count,
+                    "seconds": round(seconds, 1),
+                    "atheris": coverage_guides(),
+                    "untried": untried,
+                    "layers": shown,
+                    "finds": found,
+                },
+                indent=1,
             )
         )
         return
@@ -107,3 +122,5 @@ def _tell(tallies: dict[str, TrialTally], finds: list[Find], seconds: float, as_
         click.echo(f"{name:13} {trials}, {tally.finds} finds, at most {tally.mib:.0f} MiB a worker")
     guide = "" if coverage_guides() else "; atheris is not installed, so no coverage guided it (commshub[fuzz])"
     click.echo(f"{count} trials in {seconds:.0f} s, {len(finds)} finds{guide}")
+    if untried:
+        click.echo(f"nothing is known of {', '.join(untried)}: not one trial was made there in the time; give it more --minutes")

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.device.profile import may_come_again
+from firmware_emu.device.profile import may_come_again, standard_profile
 from firmware_emu.errors import CommsHubError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.hub.power import LOST_AT
@@ -163,7 +163,8 @@ def held_at_the_end(station: Station, records: list[Record]) -> Iterator[str]:
         if record.area == "wan" and record.event == "received" and record.target == "dcc" and record.data is not None:
             header = Message.decode(record.data).header
             first = told.setdefault((header.cra, header.originator, header.counter), record.data)
-            if first != record.data:
+            again = header.cra is CraFlag.RESPONSE and header.message_code in standard_profile().replayable_codes
+            if first != record.data and not again:  # a Command without protection against replay is answered each time it comes
                 yield f"counter {header.counter} of {header.originator} came with two {header.cra.name.lower()}s"
         of_hub = record.source.endswith(tuple(map(str, hub)))  # a hub's own execution is undone with its write
         if record.area == "device" and record.event == "executed" and record.message is not None and not (of_hub or may_come_again(record)):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +33,16 @@ def finds(siege: Siege, layer: str, trials: int, seed: int = 1) -> list[Find]:
 
 @pytest.mark.parametrize(
     ("layer", "trials"),
-    [("requests", 150), ("certificates", 150), ("commands", 150), ("hub-store", 40), ("dcc-store", 40), ("air", 100), ("home", 2)],
+    [
+        ("requests", 150),
+        ("meanings", 150),
+        ("certificates", 150),
+        ("commands", 150),
+        ("hub-store", 40),
+        ("dcc-store", 40),
+        ("air", 100),
+        ("home", 2),
+    ],
 )
 def test_the_layers_hold(siege: Siege, layer: str, trials: int) -> None:
     assert finds(siege, layer, trials) == []
@@ -48,8 +60,10 @@ FOUND = [
     ("hub-store", (Mutation("between", 0.7317352294921875, 39893), Mutation("damage", 0.6781158447265625, 56308))),
     ("hub-store", (Mutation("again", 0.1313323974609375, 38748), Mutation("damage", 0.172760009765625, 36164))),
     ("dcc-store", (Mutation("damage", 0.505889892578125, 32225), Mutation("again", 0.330902099609375, 57850))),
+    ("meanings", (Mutation("gone", 0.97930908203125, 63230),)),
 ]
-"""Finds of the search, mended since: a header, a text, the name of a column and an owner's epoch, damaged, that ended as tracebacks."""
+"""Finds of the search, mended since: a header, a text, the name of a column and an owner's epoch, damaged, that ended as tracebacks; a
+request that chooses nothing, of which the DCC made a Command."""
 HOMES = {
     "a frame to the dongle that nobody awaits fails with the line": (Mutation("write", 0.6157379150390625, 43508),),
     "an acknowledgement of a fragment fails with the line": (
@@ -57,6 +71,7 @@ HOMES = {
         Mutation("DCC dies", 0.3284912109375, 63303),
     ),
     "the power goes while the dongle's library hands a frame up": (Mutation("write", 0.2834014892578125, 61083),),
+    "a Command that may come again is answered twice": (Mutation("write", 0.6598663330078125, 1143),),
     "the DCC's store is full when the hub says hello": (
         Mutation("full", 0.4917755126953125, 25073),
         Mutation("wan", 0.531982421875, 41617),
@@ -109,23 +124,60 @@ def test_a_seed_and_the_octets_of_the_guided_search_say_the_same_changes() -> No
     assert changes_of(b"\x04\x80\x00\x01\x02", kinds) == (Mutation("b", 0.5, 0x102),)
 
 
-def test_the_crew_divides_the_time_over_all_layers_and_tells_a_worker_that_ends(tmp_path: Path) -> None:
-    crew = Crew(tmp_path, (), 1, 600, 2, "grammar")
-    slices = crew.slices()
-    assert {one.layer for one in slices} == set(LAYERS)
-    assert sum(one.seconds for one in slices) == pytest.approx(1200, rel=0.1)
-    assert not any(one.guided for one in slices)
-
-
-def test_a_search_that_is_cut_short_has_had_both_guides_and_a_whole_one_has_had_both_at_each_layer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_crew_divides_the_time_over_all_layers_side_by_side_by_both_guides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew_module, "coverage_guides", lambda: True)
-    slices = Crew(tmp_path, (), 1, 1800, 2).slices()
-    assert [one.guided for one in slices[:3]] == [True, False, True]
-    assert {(one.layer, one.guided) for one in slices} == {(layer, guided) for layer in LAYERS for guided in (True, False)} - {
-        ("home", True)
-    }
+    (grammar,), (coverage,) = Crew(tmp_path, (), 1, 1800, 2).turns()
+    assert (grammar.guided, set(grammar.layers), grammar.until) == (False, set(LAYERS), 1800)
+    assert (coverage.guided, set(coverage.layers), coverage.until) == (True, set(LAYERS) - {"home"}, 1800)
+
+
+def test_one_worker_takes_the_guides_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "coverage_guides", lambda: True)
+    ((grammar, coverage),) = Crew(tmp_path, (), 1, 600, 1).turns()
+    assert [(one.guided, one.until) for one in (grammar, coverage)] == [(False, 300), (True, 600)]
+    ((coverage, homes),) = (sorted(turns, key=lambda one: not one.guided) for turns in Crew(tmp_path, (), 1, 600, 1, "coverage").turns())
+    assert (coverage.guided, homes.layers) == (True, ("home",))
+
+
+def test_a_slow_machine_takes_from_the_share_of_every_layer_the_same(tmp_path: Path) -> None:
+    crew = Crew(tmp_path, (), 1, 140, 1, "grammar")
+    ((turn,),) = crew.turns()
+    crew._began = time.monotonic() - 70  # half of the time went into the start of the worker
+    shares = {layer: seconds for layer, _, seconds in crew._slices(0, turn)}  # none takes any time here
+    assert set(shares) == set(LAYERS)
+    assert shares["home"] == pytest.approx(35, abs=5)
+
+
+def test_a_worker_that_is_ended_tells_its_count_and_the_find_that_it_has_not_shrunk(tmp_path: Path) -> None:
+    script = """
+import os, signal
+from hil.attacks.siege.worker import Worker
+class Layer:
+    kinds = ("x",)
+    asked = 0
+    def judge(self, changes):
+        self.asked += 1
+        if self.asked == 2:  # while the find is shrunk
+            os.kill(os.getpid(), signal.SIGTERM)
+        return "it broke"
+worker = Worker("certificates", Layer(), "1", 3600)
+worker.heed()
+worker.trials = 41
+worker.make("x" + "00" * 10)
+print("it went on")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["trials"] == 42
+    assert (told["find"]["broken"], len(told["find"]["changes"])) == ("it broke", 2)
+
+
+def test_a_search_that_did_not_try_a_layer_says_so_and_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Crew, "run", lambda crew: iter([None]))
+    done = CliRunner().invoke(command, ["certificates", "air"])
+    assert done.exit_code == 3
+    assert "nothing is known of certificates, air" in done.output
+    assert json.loads(CliRunner().invoke(command, ["air", "--json"]).output)["untried"] == ["air"]
 
 
 def test_workers_search_and_are_counted(tmp_path: Path) -> None:

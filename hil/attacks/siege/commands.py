@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.credentials import Credentials
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.profile import permissions, standard_profile
@@ -27,7 +27,7 @@ LARGEST: Final = (1 << 64) - 1
 STRANGER: Final = Eui64.parse("02bad00000000001")
 
 
-class _Recorder:
+class CommandRecorder:
     """An executor that remembers what it was given."""
 
     def __init__(self) -> None:
@@ -46,19 +46,19 @@ class Commands:
     keystore: Keystore
     meter: Eui64
     parties: dict[RemotePartyRole, Eui64]
-    kinds: tuple[str, ...] = ("code", "originator", "another", "counter", "date", "again", "older", "bit", "octet")
+    kinds: tuple[str, ...] = ("code", "originator", "another", "counter", "date", "again", "older", "bit", "octet", "sign", "bare")
     _senders: list[Eui64] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._senders = [*self.parties.values(), STRANGER]
 
     def judge(self, changes: Sequence[Mutation]) -> str | None:
-        store, recorder = MemoryStore(), _Recorder()
+        store, recorder = MemoryStore(), CommandRecorder()
         credentials = Credentials.from_keystore(store, self.keystore, self.meter, DeviceType.ESME, self.parties)
         trace = Trace(lambda: 0.0)
         device = GbcsDevice(self.meter, DeviceType.ESME, credentials, store, lambda: 820_454_400.0, trace, STANDARD, recorder)
         header = GroupingHeader(CraFlag.COMMAND, 1000, self.parties[RemotePartyRole.SUPPLIER], self.meter, OtherInformation(0x0044))
-        counters, octet = [0], None
+        counters, octet, signer, bare = [0], None, None, False
         codes = sorted(permissions(DeviceType.ESME))
         for change in changes:
             code = header.other.message_code
@@ -80,18 +80,28 @@ class Commands:
                     counters.append(0)
                 case "older":
                     counters.append(1 + change.number % 3)
+                case "sign":
+                    signer = self._senders[change.number % (len(self._senders) - 1)]  # the stranger has no key
+                case "bare":
+                    bare = True
                 case "bit":
                     header = self._bit_changed(header, change)
                 case _:
                     octet = change
         for back in counters:
-            octets = self._macced(replace(header, counter=max(0, header.counter - back)))
+            octets = self._protected(replace(header, counter=max(0, header.counter - back)), signer, bare)
             device.receive(octets if octet is None else octets_changed(octets, replace(octet, kind="flip")))
-        return self._broken(credentials, recorder.executed)
+        return self._broken(credentials, recorder.executed, signer)
 
-    def _macced(self, header: GroupingHeader) -> bytes:
+    def _protected(self, header: GroupingHeader, signer: Eui64 | None, bare: bool) -> bytes:
+        """Signed by ``signer``, and with the broker's MAC unless it is ``bare``."""
+        message = Message(header, b"", b"")
+        if signer is not None:
+            message = protect.with_signature(message, self.keystore.private_key(signer, KeyUsage.DIGITAL_SIGNATURE))
+        if bare:
+            return message.encode()
         z = self.keystore.shared_secret(self.parties[RemotePartyRole.ACCESS_CONTROL_BROKER], self.meter)
-        return protect.with_mac(Message(header, b"", b""), z).encode()
+        return replace(message, mac=protect.mac_of(message, z)).encode()
 
     def _bit_changed(self, header: GroupingHeader, change: Mutation) -> GroupingHeader:
         """The header with one bit of its octets flipped before the MAC is made, where it still is a header."""
@@ -100,7 +110,7 @@ class Commands:
             return Message.decode(octets_changed(octets, replace(change, kind="flip"))).header
         return header
 
-    def _broken(self, credentials: Credentials, executed: list[Message]) -> str | None:
+    def _broken(self, credentials: Credentials, executed: list[Message], signer: Eui64 | None) -> str | None:
         unprotected = standard_profile().replayable_codes | standard_profile().top_up_codes
         counters = [message.header.counter for message in executed if message.header.message_code not in unprotected]
         if len(set(counters)) != len(counters):
@@ -111,7 +121,12 @@ class Commands:
             header = message.header
             roles, another = credentials.roles_of(header.originator), header.other.supplementary_party is not None
             rights = permissions(DeviceType.ESME).get(header.message_code, ())
-            if not any(right.role in roles and right.for_another is another and not right.signature for right in rights):
+            proven = signer == header.originator  # a signature by anybody else is none
+            if header.cra is CraFlag.COMMAND and message.signature and not proven:
+                return f"{header.message_code:04x} of {header.originator} was executed with a signature by {signer}"
+            if message.mac is None:
+                return f"{header.message_code:04x} of {header.originator} was executed without a MAC"
+            if not any(right.role in roles and right.for_another is another and (proven or not right.signature) for right in rights):
                 return f"{header.message_code:04x} of {header.originator} was executed without a right to it"
             if header.cra is not CraFlag.COMMAND or header.recipient != self.meter:
                 return f"a {header.cra.name.lower()} to {header.recipient} was executed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Protocol
 
@@ -33,6 +33,11 @@ class Find:
     seed: str
     broken: str
     changes: tuple[Mutation, ...]
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """Its layer and what broke, without the numbers: the same fault is told once."""
+        return self.layer, "".join(one for one in self.broken if not one.isdigit())[:60]
 
     def as_test(self) -> str:
         """A test of the find, ready for ``tests/attacks``."""
@@ -83,17 +88,27 @@ def judged(layer: BesiegedLayer, changes: Sequence[Mutation]) -> str | None:
         return f"an exception got out: {fault_named(crash)}"
 
 
-def trial(name: str, layer: BesiegedLayer, seed: str) -> Find | None:
-    """One trial; what breaks is shrunk to the fewest changes that still break."""
-    changes = list(changes_of(octets_of(name, seed), layer.kinds))
+def tried(name: str, layer: BesiegedLayer, seed: str) -> Find | None:
+    """One trial, with all the changes that the seed stands for."""
+    changes = changes_of(octets_of(name, seed), layer.kinds)
     broken = judged(layer, changes)
-    if broken is None:
-        return None
-    for change in list(changes):
+    return None if broken is None else Find(name, seed, broken, changes)
+
+
+def shrunk(layer: BesiegedLayer, find: Find) -> Find:
+    """The find with the fewest changes that still break something."""
+    changes, broken = list(find.changes), find.broken
+    for change in find.changes:
         fewer = [one for one in changes if one is not change]
         if fewer and (still := judged(layer, fewer)) is not None:
             changes, broken = fewer, still
-    return Find(name, seed, broken, tuple(changes))
+    return replace(find, broken=broken, changes=tuple(changes))
+
+
+def trial(name: str, layer: BesiegedLayer, seed: str) -> Find | None:
+    """One trial; what breaks is shrunk."""
+    find = tried(name, layer, seed)
+    return None if find is None else shrunk(layer, find)
 
 
 def octets_changed(octets: bytes, change: Mutation) -> bytes:

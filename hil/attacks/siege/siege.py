@@ -15,6 +15,7 @@ from firmware_emu.ids import Eui64
 from hil.attacks.siege.certificates import Certificates
 from hil.attacks.siege.commands import Commands
 from hil.attacks.siege.homes import Homes
+from hil.attacks.siege.meanings import Meanings
 from hil.attacks.siege.outsiders import Outsiders
 from hil.attacks.siege.requests import SignedRequests
 from hil.attacks.siege.search import BesiegedLayer, Find, trial
@@ -50,9 +51,13 @@ class Siege:
         """Signed service requests."""
         return SignedRequests(self._keys, self._parties[RemotePartyRole.SUPPLIER], _of(DeviceType.CHF), _of(DeviceType.ESME))
 
+    def meanings(self) -> Meanings:
+        """Requests with odd values, signed."""
+        return Meanings(self._keys, self._parties[RemotePartyRole.SUPPLIER], _of(DeviceType.ESME))
+
     def certificates(self) -> Certificates:
         """Certificates and their path."""
-        return Certificates(self._keys, self._parties[RemotePartyRole.SUPPLIER])
+        return Certificates(self._keys, self._parties[RemotePartyRole.SUPPLIER], _of(DeviceType.ESME), self._parties)
 
     def commands(self) -> Commands:
         """Commands at a meter."""
@@ -84,6 +89,7 @@ def _of(kind: DeviceType) -> Eui64:
 
 LAYERS: Final[dict[str, Callable[[Siege], BesiegedLayer]]] = {
     "requests": Siege.requests,
+    "meanings": Siege.meanings,
     "certificates": Siege.certificates,
     "commands": Siege.commands,
     "hub-store": Siege.hub_store,

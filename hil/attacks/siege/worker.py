@@ -1,30 +1,35 @@
-"""One worker of the search: a process that besieges one layer for a time and says in lines of JSON what it found.
+"""A process that besieges one layer after the other, each for a time, and says in lines of JSON what it found.
 
+It reads the slices from its input, and forks a child for each: what is imported and made is so once, and a child that dies is a find.
 Nothing of the project is imported before :func:`main` knows whether coverage is to guide: atheris instruments what it sees imported.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hil.attacks.siege.search import Find
+    from hil.attacks.siege.search import BesiegedLayer, Find
+    from hil.attacks.siege.siege import Siege
 
 SAY_S = 1.0
 CLIMB_MIB = 48.0
 """Growth of a worker from its second quarter to its last that counts as a climb: above what full caches of certificates take."""
 LEAST_SAMPLES = 16
 _MIB = 1 << 20
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def resident() -> int:
@@ -33,41 +38,54 @@ def resident() -> int:
 
 
 class Worker:
-    """Counts, tells, and looks at its own memory."""
+    """Tries one layer for a time, counts, tells, and looks at its own memory."""
 
-    def __init__(self, layer: str, seed: str, seconds: float) -> None:
+    def __init__(self, name: str, layer: BesiegedLayer, seed: str, seconds: float) -> None:
+        self._name = name
         self._layer = layer
-        self._seed = seed
-        self._began = self._told = 0.0
+        self.seed = seed
         self._seconds = seconds
-        self._known: set[str] = set()
+        self._began = self._told = time.monotonic()
+        self._known: set[tuple[str, str]] = set()
+        self._shrinking: Find | None = None
         self.trials = 0
         self.memory: list[int] = []
-        self._out = os.fdopen(os.dup(1), "w", buffering=1)
 
-    def begin(self) -> None:
-        """Its time begins: what it needs is imported and made."""
-        self._began = self._told = time.monotonic()
+    def heed(self) -> None:
+        """When it is told to end it tells its count first, and a find that it has not shrunk yet as it is."""
+        for number in _ENDING:
+            signal.signal(number, self._ended)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+    def _ended(self, number: int, frame: FrameType | None) -> None:
+        self.tell(self._shrinking)
+        os._exit(0)
 
     @property
     def over(self) -> bool:
         """True when its time is over, and one trial at least is done."""
         return self.trials > 0 and time.monotonic() - self._began >= self._seconds
 
-    def count(self, find: Find | None) -> None:
-        """One trial more."""
+    def make(self, seed: str) -> None:
+        """One trial; of each kind of find the first is shrunk and told."""
+        from hil.attacks.siege.search import shrunk, tried
+
+        find = tried(self._name, self._layer, seed)
         self.trials += 1
-        if find is not None and find.broken not in self._known:
-            self._known.add(find.broken)
-            self.tell(find=asdict(find), test=find.as_test())
+        if find is not None and find.kind not in self._known:
+            self._known.add(find.kind)
+            self._shrinking = find
+            smallest = shrunk(self._layer, find)
+            self._shrinking = None
+            self.tell(smallest)
         if time.monotonic() - self._told >= SAY_S:
             self._told = time.monotonic()
             self.memory.append(resident())
             self.tell()
 
-    def tell(self, **more: object) -> None:
+    def tell(self, find: Find | None = None) -> None:
         """One line."""
-        print(json.dumps({"layer": self._layer, "trials": self.trials, "mib": round(resident() / _MIB, 1), **more}), file=self._out)
+        _say(trials=self.trials, mib=round(resident() / _MIB, 1), find=None if find is None else asdict(find))
 
     def climb(self) -> str | None:
         """A sentence where its memory climbed, None where it did not or too little was seen of it."""
@@ -77,66 +95,106 @@ class Worker:
         early, late = (sum(part) / len(part) / _MIB for part in (self.memory[quarter : 2 * quarter], self.memory[-quarter:]))
         return f"memory climbs from {early:.0f} to {late:.0f} MiB" if late - early > CLIMB_MIB else None
 
+    def end(self) -> None:
+        """The last count, with the climb of its memory as a find."""
+        from hil.attacks.siege.search import Find
 
-def by_grammar(worker: Worker, layer: str, seed: str, folder: Path) -> None:
+        broken = self.climb()
+        self.tell(None if broken is None else Find(self._name, self.seed, broken, ()))
+
+
+def _say(**what: object) -> None:
+    """One line in one call of the system: a signal that comes meanwhile finds it whole."""
+    os.write(1, json.dumps(what).encode() + b"\n")
+
+
+def by_grammar(worker: Worker) -> None:
     """Changes drawn from the seed."""
-    from hil.attacks.siege.search import Find
-    from hil.attacks.siege.siege import Siege
-
-    siege = Siege(folder)
-    siege.layer(layer)
-    worker.begin()
-    for _, find in siege.run([layer], seed, lambda _: worker.over):
-        worker.count(find)
-    if (broken := worker.climb()) is not None:
-        worker.tell(find=asdict(Find(layer, seed, broken, ())), test="")
+    while not worker.over:
+        worker.make(f"{worker.seed}/{worker.trials}")
+    worker.end()
 
 
-def by_coverage(worker: Worker, layer: str, seed: str, folder: Path, seconds: float) -> None:
-    """Changes grown by what they cover; libFuzzer ends the process when the time is over."""
+def by_coverage(worker: Worker, corpus: Path) -> None:
+    """Changes grown by what they cover."""
     import atheris
 
-    with atheris.instrument_imports(include=["firmware_emu", "hil"]):
-        from hil.attacks.siege.search import GUIDED, trial
-        from hil.attacks.siege.siege import Siege
-    besieged = Siege(folder).layer(layer)
+    from hil.attacks.siege.search import GUIDED
 
     def one(octets: bytes) -> None:
-        worker.count(trial(layer, besieged, GUIDED + octets.hex()))
+        worker.make(GUIDED + octets.hex())
+        if worker.over:  # libFuzzer's own end would lose what was counted since the last line
+            worker.end()
+            os._exit(0)
 
-    worker.begin()
-    corpus = folder / "corpus" / layer
     corpus.mkdir(parents=True, exist_ok=True)
-    number = int.from_bytes(seed.encode()[-3:], "big") or 1
-    options = [
-        f"-max_total_time={max(1, int(seconds))}",
-        f"-seed={number}",
-        "-max_len=20",
-        "-len_control=0",
-        "-rss_limit_mb=0",
-        "-timeout=600",
-    ]
+    number = int.from_bytes(worker.seed.encode()[-3:], "big") or 1
+    its_own = [f"-handle_{name}=0" for name in ("term", "int", "xfsz")]  # the worker ends it, and full media are told to Python
+    options = [*its_own, f"-seed={number}", "-max_len=20", "-len_control=0", "-rss_limit_mb=0", "-timeout=600"]
     atheris.Setup([sys.argv[0], *options, str(corpus)], one)
+    worker.heed()  # whatever the library does with signals
     atheris.Fuzz()
 
 
+def besiege(siege: Siege, name: str, seed: str, seconds: float, corpus: Path | None) -> None:
+    """One slice, in a process of its own. Ends the process."""
+    code = 1
+    try:
+        worker = Worker(name, siege.layer(name), seed, seconds)
+        worker.heed()
+        if corpus is None:
+            by_grammar(worker)
+        else:
+            by_coverage(worker, corpus / name)
+        code = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def serve(siege: Siege, corpus: Path | None) -> None:
+    """Slices from the input until its end: each in a child, and its exit code when it is over."""
+    working = ending = False
+
+    def ended(number: int, frame: FrameType | None) -> None:
+        nonlocal ending
+        ending = True
+        if not working:
+            raise SystemExit
+
+    for number in _ENDING:
+        signal.signal(number, ended)
+    _say(ready=True)
+    for line in sys.stdin:
+        one = json.loads(line)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        working = True
+        child = os.fork()
+        if child == 0:
+            besiege(siege, one["layer"], one["seed"], one["seconds"], corpus)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        _say(ended=os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        working = False
+        if ending:
+            return
+
+
 def main() -> None:
-    """Arguments come from :mod:`hil.attacks.siege.crew`."""
+    """Arguments and input come from :mod:`hil.attacks.siege.crew`."""
     reader = argparse.ArgumentParser()
-    for name in ("layer", "seed", "folder"):
-        reader.add_argument(name)
-    reader.add_argument("seconds", type=float)
+    reader.add_argument("folder", type=Path)
     reader.add_argument("--guided", action="store_true")
     given = reader.parse_args()
-    folder = Path(given.folder)
-    tempfile.tempdir = str(folder)
-    worker = Worker(given.layer, given.seed, given.seconds)
-    with contextlib.suppress(KeyboardInterrupt):
-        if given.guided:
-            by_coverage(worker, given.layer, given.seed, folder, given.seconds)
-        else:
-            by_grammar(worker, given.layer, given.seed, folder)
-    worker.tell()
+    tempfile.tempdir = str(given.folder)
+    if given.guided:
+        import atheris
+
+        with atheris.instrument_imports(include=["firmware_emu", "hil"]):
+            from hil.attacks.siege.siege import Siege
+    else:
+        from hil.attacks.siege.siege import Siege
+    serve(Siege(given.folder), given.folder / "corpus" if given.guided else None)
 
 
 if __name__ == "__main__":

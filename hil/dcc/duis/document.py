@@ -225,6 +225,12 @@ def _check_children(element: etree._Element, kind: ElementType, children: list[e
             raise RequestError(
                 _path(element), line_of(element), f"{part.name} occurs {counts[part.name]} times, expected at least {part.least}"
             )
+    for choice in kind.choices:
+        given = [names for names in choice.alternatives if any(counts[name] for name in names)]
+        if len(given) > 1 or (choice.needed and not given):
+            read = " and ".join(name for names in given for name in names if counts[name]) or "none of them"
+            wanted = ", ".join(" with ".join(names) for names in choice.alternatives)
+            raise RequestError(_path(element), line_of(element), f"read {read}, expected one of {wanted}"[:400])
 
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 ``element_types.json`` holds what a Request can reach. It lets documents be built in schema order and be checked with errors that
 name element, line and expectation, without the schema files; full validation against the schema files is
-:func:`hil.dcc.duis.document.validate`. Choices are kept as optional elements.
+:func:`hil.dcc.duis.document.validate`. The elements of a choice are optional parts, and the choice says which exclude each other.
 """
 
 from __future__ import annotations
@@ -29,12 +29,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Alternatives of which one stands at most; at least one too where it is ``needed``. Each is the names of its elements."""
+
+    alternatives: tuple[tuple[str, ...], ...]
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ElementType:
-    """A complex type: children in order, attributes (name -> (type, required)), and the type of its text if it has text."""
+    """A complex type: children in order, attributes (name -> (type, required)), the type of its text if it has text, its choices."""
 
     parts: tuple[Part, ...] = ()
     attributes: dict[str, tuple[str, bool]] = field(default_factory=dict)
     text: str | None = None
+    choices: tuple[Choice, ...] = ()
     places: Mapping[str, int] = field(init=False)
     """Place of each child in ``parts`` by its name."""
     needed: tuple[Part, ...] = field(init=False)
@@ -94,6 +103,7 @@ def _tables() -> tuple[dict[str, ElementType], dict[str, ValueType]]:
             tuple(Part(*part) for part in row.get("elements", ())),
             {attribute: (kind, required) for attribute, (kind, required) in row.get("attributes", {}).items()},
             row.get("base"),
+            tuple(Choice(tuple(map(tuple, alternatives)), bool(needed)) for alternatives, needed in row.get("choices", ())),
         )
         for name, row in raw["types"].items()
     }

@@ -202,3 +202,18 @@ def test_a_date_time_without_its_zone_or_outside_the_calendar_is_refused(text: s
 def test_a_time_of_another_zone_is_written_as_the_same_moment() -> None:
     at = datetime(2030, 1, 15, 11, tzinfo=timezone(timedelta(hours=2)))
     assert b"2030-01-15T09:00:00.00Z" in write_request(new_request("11.2", SUPPLIER, METER, 1, {"ExecutionDateTime": at}))
+
+
+@pytest.mark.parametrize(
+    ("variant", "body", "read"),
+    [
+        ("1.5", {"PrepaymentMode": {}}, "read none of them, expected one of AdjustMeterBalance, ResetMeterBalance"),
+        ("1.5", {}, "read none of them, expected one of PrepaymentMode, CreditMode"),
+        ("1.5", {"PrepaymentMode": {"AdjustMeterBalance": 1, "ResetMeterBalance": {}}}, "read AdjustMeterBalance and ResetMeterBalance"),
+        ("1.6", {}, "read none of them, expected one of Credit, Prepayment"),
+    ],
+)
+def test_of_a_choice_exactly_one_stands_in_a_request(variant: str, body: dict[str, object], read: str) -> None:
+    """Else the DCC takes one of the two for what was asked: 1.5 without either was a reset of the balance."""
+    with pytest.raises(RequestError, match=read):
+        new_request(variant, SUPPLIER, METER, 5, body)  # type: ignore[arg-type]
