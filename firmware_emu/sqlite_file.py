@@ -2,6 +2,9 @@
 
 Write-ahead log with ``synchronous = FULL``: a commit is on the medium when it returns. ``application_id`` says whose store it is,
 ``user_version`` which release's form it has; each form but the first is reached by a step from the one before.
+
+Where an owner asks for it (``batch``), commits are on the medium only with the next ``sync``, one for all of them: what a commit wrote is
+in the write-ahead log in their order, so that a power cut takes the last ones away and leaves no part of one.
 """
 
 from __future__ import annotations
@@ -72,6 +75,7 @@ class SqliteFile:
         self._name = form.what if path is None else f"{form.what} {path}"
         self._owner = Owner.of_file(path, self._name) if owner and path is not None else None
         self._epoch: int | None = None
+        self._broken: NotAvailable | None = None
         try:
             with self.told():
                 if path is not None and owner:
@@ -207,7 +211,9 @@ class SqliteFile:
         return int(self.execute("PRAGMA data_version").fetchone()[0]), self.connection.total_changes
 
     def begin(self) -> None:
-        """Begin to write. Raises NotAvailable where another process took the store over meanwhile."""
+        """Begin to write. Raises NotAvailable where another process took the store over meanwhile, or the medium failed at a ``sync``."""
+        if self._broken is not None:
+            raise self._broken
         self.execute("BEGIN IMMEDIATE")
         if self._epoch is not None and self.connection.execute("SELECT epoch FROM owner").fetchone()[0] != self._epoch:
             self.connection.execute("ROLLBACK")
@@ -225,6 +231,30 @@ class SqliteFile:
         """Take back what was not committed."""
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
+
+    def batch(self) -> None:
+        """Leave it from now on to :meth:`sync` to make commits durable."""
+        self.execute("PRAGMA synchronous = NORMAL")
+
+    @property
+    def written(self) -> int:
+        """Grows with all that this object writes."""
+        return self.connection.total_changes
+
+    def sync(self) -> None:
+        """Make durable what is committed; may be called on any thread. Raises NotAvailable, and so does every ``begin`` from then on: what
+        a medium has failed to take once may be lost although it says nothing the next time."""
+        if self.path is None:
+            return
+        try:
+            log = os.open(self.path.with_name(self.path.name + "-wal"), os.O_RDONLY)
+            try:
+                os.fsync(log)
+            finally:
+                os.close(log)
+        except OSError as wrong:
+            self._broken = NotAvailable(self._name, f"{wrong.strerror} at making it durable: see to the medium and start again")
+            raise self._broken from wrong
 
     def close(self) -> None:
         """Let go of the file and of its ownership."""

@@ -19,11 +19,11 @@ from hil.bench.far_end import FarEnd
 from hil.dcc.base.requests import OPEN
 from hil.dcc.base.tables import create_tables
 from hil.dcc.own_services.schedules import schedules_in
-from hil.dcc.service.app import Caller, make_app
+from hil.dcc.service.app import Caller, Durable, make_app
 from hil.dcc.service.companions import Company
 from hil.dcc.service.exchange import Exchange, WebService
 from hil.dcc.service.faults import BoundaryFaults
-from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
+from hil.dcc.service.outbox import MessageState, PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import Pusher
 from hil.dcc.service.response import Documents, Signer
 from hil.dcc.service.settings import ServiceSettings, service_settings
@@ -82,7 +82,7 @@ class StandingDcc:
             "receiving addresses": dict(self.addresses.all()),
             "requests under way": len(dcc.requests.in_state(*OPEN)),
             "schedules": sum(one.removed is None for one in schedules_in(dcc.store)),
-            "documents waiting": self.exchange.outbox.waiting(),
+            "documents waiting": self.exchange.outbox.count(MessageState.WAITING),
             "faults in force": [f"{one.sentence} ({one.effects} times)" for one in self.exchange.faults.all()],
             "problems": problems,
         }
@@ -102,6 +102,7 @@ async def stand(
     Raises NotAvailable where a port is taken, KeystoreError."""
     dcc, settings = end.dcc, settings or service_settings()
     create_tables(dcc.store, "hil.dcc.service")
+    dcc.store.batch()
     addresses, outbox = ReceivingAddresses(dcc.store), PushOutbox(dcc.store, dcc.clock.now)
     for user, url in (receive or {}).items():
         addresses.set(user, url)
@@ -120,14 +121,14 @@ async def stand(
         await stack.enter_async_context(standing_duties(dcc))
         host, port = places.hubs
         standing.urls["SM WAN"] = f"{host}:{await end.listen(host, port)}"
-        service = PageServer(make_app(exchange, _caller(tls)), places.host, places.service, tls)
+        service = PageServer(Durable(make_app(exchange, _caller(tls)), dcc.store), places.host, places.service, tls)
         standing.urls["DUIS"] = f"{await service.start()}/api/v1/{{{','.join(WebService)}}}"
         stack.push_async_callback(service.close)
-        repository = PageServer(SmkiRepository(dcc.keystore).app(), places.host, places.smki, tls)
+        repository = PageServer(Durable(SmkiRepository(dcc.keystore).app(), dcc.store), places.host, places.smki, tls)
         standing.urls["SMKI"] = await repository.start()
         stack.push_async_callback(repository.close)
         names = ("127.0.0.1", "localhost", "[::1]", places.host)
-        self_service = PageServer(make_page(page, names), places.host, places.page, tls)
+        self_service = PageServer(Durable(make_page(page, names), dcc.store), places.host, places.page, tls)
         standing.urls["page"] = await self_service.start()
         stack.push_async_callback(self_service.close)
         if dcc.store.companions is not None:

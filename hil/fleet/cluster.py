@@ -41,9 +41,11 @@ class Workers:
 
 @dataclass(slots=True)
 class Played:
-    """Results of the partitions, the time they took and how many workers were killed."""
+    """Results of the partitions in the order of their ends, the time they took and how many workers were killed. ``done``: real second and
+    worker's process of the first end of each home."""
 
     results: list[PartitionResult] = field(default_factory=list)
+    done: list[tuple[float, int]] = field(default_factory=list)
     real_s: float = 0.0
     killed: int = 0
     workers: int = 0
@@ -55,6 +57,11 @@ def _on_worker(partition: Partition) -> PartitionResult:
     for name in ("firmware_emu", "hil"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # the homes' troubles stand in their results
     return play(partition, lambda home: worker.log_event(_TOPIC, {"home": home, "process": process}))
+
+
+def _ready() -> int:
+    """Everything is imported where this was found."""
+    return os.getpid()
 
 
 def play_all(
@@ -69,11 +76,14 @@ def play_all(
     played, seen = Played(), set[int]()
     homes = sum(one.homes for one in partitions)
     random = Random(f"kills/{workers.seed}")
+    began = time.monotonic()
     instants = sorted(random.sample(range(1, homes), min(workers.kills, homes - 1)))
 
     def heard(event: tuple[float, dict[str, int]]) -> None:
         told = event[1]
-        seen.add(told["home"])
+        if told["home"] not in seen:
+            seen.add(told["home"])
+            played.done.append((time.monotonic() - began, told["process"]))
         if instants and len(seen) >= instants[0]:
             instants.pop(0)
             os.kill(told["process"], signal.SIGKILL)
@@ -84,6 +94,7 @@ def play_all(
         client = stack.enter_context(_client(workers, stack))
         played.dashboard, played.workers = client.dashboard_link, len(client.scheduler_info(n_workers=-1)["workers"])
         begun(played.dashboard)
+        client.run(_ready)  # so that the time of a run is that of its homes
         client.subscribe_topic(_TOPIC, heard)
         began = time.monotonic()
         futures = [client.submit(_on_worker, one, pure=False, retries=_RETRIES) for one in partitions]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -39,7 +42,12 @@ def fleet() -> None:
     "--homes", type=click.IntRange(1, MOST_HOMES), default=200, show_default=True, help="homes: a hub and an electricity meter each"
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="worker processes of the cluster that is made here"
+    "--workers",
+    type=click.IntRange(1, 256),
+    multiple=True,
+    default=(1,),
+    show_default=True,
+    help="worker processes of the cluster that is made here; given again, the same homes are played again with that many, and compared",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler of a cluster that is there, as tcp://host:8786")
 @click.option(
@@ -66,7 +74,7 @@ def fleet() -> None:
 def run(
     scenario: str | None,
     homes: int,
-    workers: int,
+    workers: tuple[int, ...],
     scheduler: str | None,
     size: int,
     alone: int | None,
@@ -97,6 +105,8 @@ def run(
     (phases_of if far is None else far_phases_of)(scenario)
     if kills and scheduler is not None:
         raise click.UsageError("--kill-workers with --scheduler: expected workers that are made here")
+    if len(workers) > 1 and (scheduler is not None or hubs is not None or alone is not None):
+        raise click.UsageError("--workers more than once: expected homes with a DCC of their own, on workers that are made here")
     board = load_board(board_name)
     drawn = board.seed if seed is None else seed
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr, force=True)
@@ -106,12 +116,13 @@ def run(
         homes = plan.homes
         blocks = [(index, plan.block(index)) for index in range(plan.suppliers)]
         parts = [Partition(scenario, plan.board, drawn, block.start, len(block), far, index) for index, block in blocks if len(block)]
-        report = _report(scenario, board_name, drawn, parts, Workers(len(parts), scheduler, kills, drawn), homes, folder)
+        report = _report(scenario, board_name, drawn, parts, [Workers(len(parts), scheduler, kills, drawn)], homes, folder)
     elif alone is not None:
         report = _alone(scenario, board_name, drawn, alone)
     else:
         parts = [Partition(scenario, board_name, drawn, first, min(size, homes + 1 - first)) for first in range(1, homes + 1, size)]
-        report = _report(scenario, board_name, drawn, parts, Workers(workers, scheduler, kills, drawn), homes, folder)
+        counts = [Workers(count, scheduler, kills, drawn) for count in workers]
+        report = _report(scenario, board_name, drawn, parts, counts, homes, folder)
     folder.close()
     told = report.as_json()
     (folder.path / "fleet.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -160,20 +171,60 @@ def keys_(folder: Path, homes: int, suppliers: int, inbox_port: int, board_name:
 def prove_(homes: int, reads: int, kill: bool, inbox_port: int, board_name: str, seed: int, as_json: bool) -> None:
     """Two processes of homes before a DCC of two processes on one PostgreSQL, all started here: nothing lost, nothing doubled.
 
-    Needs PostgreSQL's programs (Debian: postgresql). Exit code 1 where a request has no answer, or two.
+    Needs PostgreSQL's programs (Debian: postgresql). Exit code 1 where a request has no answer, or two. What the killed process had pushed
+    and not noted may be pushed again as it was: such documents are counted apart.
     """
-    proof = prove(board_name, homes, reads, inbox_port, seed, kill=kill)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with _ended_in_order(), Progress(*columns, console=console) as progress:
+        task = progress.add_task("answers", total=homes * (reads + 2))
+        proof = prove(
+            board_name,
+            homes,
+            reads,
+            inbox_port,
+            seed,
+            kill=kill,
+            said=lambda step: console.print(step),
+            done=lambda count: progress.update(task, completed=count),
+        )
     told = proof.as_json()
     if as_json:
         click.echo(json.dumps(told))
     else:
         rows = Table("figure", "value", title=f"fleet before a DCC of {PROCESSES} processes: {told['verdict']}")
-        for name in ("homes", "passed", "requests", "killed_at", "answered_twice", "store", "real_s", "processor_s"):
+        for name in (
+            "homes",
+            "passed",
+            "requests",
+            "killed_at",
+            "answered_twice",
+            "pushed_again",
+            "store",
+            "real_s",
+            "processor_s",
+            "dcc_processor_s",
+        ):
             rows.add_row(name.replace("_", " "), json.dumps(told[name]))
         Console().print(rows)
         for home in proof.report.problems[:_PROBLEMS_SHOWN]:
             click.echo(f"home {home.home}, {home.phase}: {home.problem}")
     sys.exit(0 if told["verdict"] == "pass" else 1)
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends what was started before it ends this process."""
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _far(hubs: str | None, web: str | None, keys: Path | None, ramp: float, most: int, churn_s: float, reads: int) -> FarSide | None:
@@ -184,10 +235,29 @@ def _far(hubs: str | None, web: str | None, keys: Path | None, ramp: float, most
     return FarSide(keys, tuple(hubs.split(",")), tuple(filter(None, (web or "").split(","))), ramp, most, churn_s, reads)
 
 
-def _report(scenario: str, board: str, seed: int, parts: list[Partition], workers: Workers, homes: int, folder: RunFolder) -> FleetReport:
-    played = _played(parts, workers, homes)
+def _report(
+    scenario: str, board: str, seed: int, parts: list[Partition], workers: list[Workers], homes: int, folder: RunFolder
+) -> FleetReport:
+    """The last of the runs, one for each of ``workers``; their throughputs beside each other."""
+    rates = []
+    for one in workers:
+        played = _played(parts, one, homes)
+        rates.append((played.workers, homes / played.real_s))
     found = tuple(played.results)
-    return FleetReport(scenario, board, seed, played.workers, merged(found, homes), found, played.real_s, played.killed, dict(folder.facts))
+    facts = dict(folder.facts)
+    return FleetReport(
+        scenario,
+        board,
+        seed,
+        played.workers,
+        merged(found, homes),
+        found,
+        played.real_s,
+        played.killed,
+        facts,
+        tuple(played.done),
+        tuple(rates),
+    )
 
 
 def _alone(scenario: str, board: str, seed: int, home: int) -> FleetReport:
@@ -199,7 +269,7 @@ def _alone(scenario: str, board: str, seed: int, home: int) -> FleetReport:
 def _played(parts: list[Partition], workers: Workers, homes: int) -> Played:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with _ended_in_order(), Progress(*columns, console=console) as progress:
         task = progress.add_task("homes", total=homes)
         return play_all(
             parts,

@@ -66,8 +66,11 @@ class PartitionResult:
     memory_mb: float
     process: int
     asked: int = 0
-    """Requests to a DCC elsewhere, and those whose Response came more than once."""
+    """Requests to a DCC elsewhere."""
+    repeated: int = 0
+    """Responses of it that came again as they were."""
     doubled: tuple[str, ...] = ()
+    """Requests to which different Responses came."""
 
 
 def play(partition: Partition, done: Callable[[int], None] = lambda home: None) -> PartitionResult:
@@ -109,6 +112,7 @@ def _play_far(partition: Partition, far: FarSide, done: Callable[[int], None]) -
         round(memory, 1),
         os.getpid(),
         estate.user.asked,
+        estate.repeated(),
         tuple(estate.doubled()),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
 import json
 import time
 from collections import Counter
@@ -221,17 +222,19 @@ class FarUser:
     clock: Clock
     counter: int
     client: httpx.AsyncClient
-    taken: Counter[str] = field(default_factory=Counter)
-    """Number of times that the Response to each request came."""
+    taken: dict[str, Counter[bytes]] = field(default_factory=dict)
+    """Responses to each request, by their digests: how often each came. A DCC that dies between a push and its record of it pushes the
+    same document again, which is no second answer."""
     asked: int = 0
     _answers: dict[str, asyncio.Future[bytes]] = field(default_factory=dict)
 
     async def receive(self, request: Request) -> Response:
         """The receiving service."""
-        document = etree.fromstring(await request.body())
+        octets = await request.body()
+        document = etree.fromstring(octets)
         name = document.findtext(".//{*}RequestID")
         if name is not None and document.find(".//{*}ResponseMessage") is not None:
-            self.taken[name] += 1
+            self.taken.setdefault(name, Counter())[hashlib.sha256(octets).digest()] += 1
             waits = self._answers.get(name)
             if waits is not None and not waits.done():
                 waits.set_result(etree.tostring(document))
@@ -362,8 +365,12 @@ class FarEstate:
         return await self.user.ask(variant, target, body)
 
     def doubled(self) -> list[str]:
-        """Requests whose Response came more than once."""
-        return [name for name, count in self.user.taken.items() if count > 1]
+        """Requests to which different Responses came."""
+        return [name for name, documents in self.user.taken.items() if len(documents) > 1]
+
+    def repeated(self) -> int:
+        """Number of times that a Response came which had come before."""
+        return sum(documents.total() - len(documents) for documents in self.user.taken.values())
 
     async def close(self) -> None:
         if self._churning is not None:

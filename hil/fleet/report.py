@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from firmware_emu.errors import CommsHubError
+from hil.fleet import plots
 from hil.fleet.partition import HomeResult, PartitionResult
 from hil.fleet.phases import FAR_SCENARIOS, SCENARIOS, far_phases_of, phases_of
-from hil.report.verdict import Run, Step
+from hil.report.verdict import Plot, Run, Step
 
 _PROBLEMS_SHOWN = 50
 
@@ -21,7 +22,8 @@ class NotOnce(CommsHubError):
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """A whole fleet. ``lost_workers`` counts the workers that went away while it played."""
+    """A whole fleet. ``lost_workers`` counts the workers that went away while it played; ``done`` has the real second and the worker's
+    process of each home's end, ``rates`` the number of workers and homes a second of each run of the same homes, this one's last."""
 
     scenario: str
     board: str
@@ -32,6 +34,8 @@ class FleetReport:
     real_s: float
     lost_workers: int = 0
     facts: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    done: tuple[tuple[float, int], ...] = ()
+    rates: tuple[tuple[int, float], ...] = ()
 
     @property
     def problems(self) -> tuple[HomeResult, ...]:
@@ -62,8 +66,13 @@ class FleetReport:
             "board": self.board,
             "real_s": round(self.real_s, 2),
             "homes_per_real_s": round(len(self.homes) / self.real_s, 2) if self.real_s else None,
+            "by_workers": [
+                {"workers": workers, "homes_per_real_s": round(rate, 3), "times_the_first": round(rate / self.rates[0][1], 3)}
+                for workers, rate in self.rates
+            ],
             "requests": sum(one.asked for one in self.partitions) or None,
             "answered_twice": [name for one in self.partitions for name in one.doubled],
+            "pushed_again": sum(one.repeated for one in self.partitions),
             "processor_s": round(processor, 2),
             "processor_s_per_home": round(processor / len(self.homes), 4) if self.homes else None,
             "memory_mb": max((one.memory_mb for one in self.partitions), default=0.0),
@@ -108,7 +117,14 @@ class FleetReport:
             key: told[key]
             for key in ("homes", "workers", "lost_workers", "partitions", "seed", "board", "real_s", "processor_s", "memory_mb")
         }
-        return Run(f"fleet: {self.scenario}", {**self.facts, **{key: str(value) for key, value in facts.items()}}, steps)
+        facts_shown = {**self.facts, **{key: str(value) for key, value in facts.items()}}
+        return Run(f"fleet: {self.scenario}", facts_shown, steps, plots=self._plots())
+
+    def _plots(self) -> list[Plot]:
+        found = [plots.over_time(self.done)] if self.done else []
+        if len(self.rates) > 1:
+            found.append(plots.over_workers(self.rates))
+        return [*found, plots.over_homes(self._phases(), self.homes), plots.memory(self.partitions), plots.slope(self.partitions)]
 
 
 def merged(results: Sequence[PartitionResult], homes: int, first: int = 1) -> tuple[HomeResult, ...]:

@@ -8,6 +8,8 @@ import re
 from hil.report.verdict import Plot
 
 _COLOURS = ("#00587c", "#b5541c", "#3a7d44", "#7b3f8c", "#6b6b6b")
+_FEW = 4
+"""Points of a line that are marked as such: one alone would not be seen."""
 
 
 def draw(plot: Plot, *, width_in: float = 9.0, height_in: float = 2.6) -> str:
@@ -18,11 +20,19 @@ def draw(plot: Plot, *, width_in: float = 9.0, height_in: float = 2.6) -> str:
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     axes = figure.add_subplot()
     for (name, points), colour in zip(plot.series.items(), _COLOURS * (1 + len(plot.series) // len(_COLOURS)), strict=False):
-        axes.plot([t for t, _ in points], [value for _, value in points], label=name, color=colour, linewidth=1.4)
+        axes.plot(
+            [t for t, _ in points],
+            [value for _, value in points],
+            label=name,
+            color=colour,
+            linewidth=1.4,
+            marker="o" if len(points) < _FEW else "",
+            markersize=4,
+        )
     for when, text in plot.marks:
         axes.axvline(when, color="#999999", linewidth=0.7, linestyle=":")
         axes.annotate(text, (when, 1.0), xycoords=("data", "axes fraction"), rotation=90, fontsize=7, va="top", ha="right", color="#555555")
-    axes.set_xlabel("bench time, s")
+    axes.set_xlabel(plot.over)
     axes.set_ylabel(plot.unit)
     axes.set_title(plot.title, fontsize=10, loc="left")
     axes.grid(visible=True, color="#eeeeee")

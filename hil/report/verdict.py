@@ -29,12 +29,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A line over bench time: ``series`` maps a name to points (seconds since the run began, value)."""
+    """Lines over what ``over`` says: ``series`` maps a name to points (over bench time: seconds since the run began; value)."""
 
     title: str
     unit: str
     series: Mapping[str, Sequence[tuple[float, float]]]
     marks: Sequence[tuple[float, str]] = ()
+    over: str = "bench time, s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,9 @@ async def _serve(
     work = asyncio.wrap_future(threads.submit(copy_context().run, run, args))  # the loop's own threads hold a clock that hurries
     gone = supervised(_until_gone(reader, visit), "the watch of a visitor")
     try:
-        say("exit", await work)
+        code = await work
+        await visit.end.dcc.store.durable()
+        say("exit", code)
     finally:
         gone.cancel()
         with contextlib.suppress(ConnectionError):

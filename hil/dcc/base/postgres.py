@@ -1,7 +1,8 @@
 """The DCC's store in a PostgreSQL database, which several processes may have open at once.
 
 The rules' statements are written for SQLite; here they are put into PostgreSQL's words once each. A transaction that writes holds one
-lock of the whole store, as in SQLite, so that what a rule reads and then changes is its own; a commit is on the medium when it returns.
+lock of the whole store, as in SQLite, so that what a rule reads and then changes is its own; a commit is on the medium when it returns,
+or with the next ``sync``.
 """
 
 from __future__ import annotations
@@ -91,6 +92,11 @@ class PostgresDatabase:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watched = -1
         self._leads = self._writing = False
+        self._batches = False
+        self._commits = self._flushed = 0
+        self._broken: NotAvailable | None = None
+        self._flusher: psycopg.Connection[Any] | None = None
+        self._looks = 0
         self._place = 0
         self._replacing: dict[str, str] = {}
         self._numbered: dict[str, str] = {}
@@ -102,14 +108,17 @@ class PostgresDatabase:
             self.connection.close()
             raise
 
-    def _connect(self) -> psycopg.Connection[Any]:
+    def _connect_plainly(self) -> psycopg.Connection[Any]:
         try:
-            connection = psycopg.connect(self.url, autocommit=True, row_factory=_rows_of, application_name="chub dcc")
+            return psycopg.connect(self.url, autocommit=True, row_factory=_rows_of, application_name="chub dcc")
         except psycopg.Error as wrong:
             said = " ".join(str(wrong).split())
             raise StoreTrouble(
                 self._name, f"{said}: start the server, or name another database (postgresql://user@host:port/name)"
             ) from wrong
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        connection = self._connect_plainly()
         connection.add_notify_handler(self._notified)
         row = connection.execute("SELECT hashtext(current_schema()) & 2147483647").fetchone()
         self._place = 0 if row is None or row[0] is None else int(row[0])
@@ -117,6 +126,8 @@ class PostgresDatabase:
             connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_MEMBER, self._place))
         if self._heard is not None:
             connection.execute(self._listen)
+        if self._batches:
+            connection.execute("SET synchronous_commit = off")
         return connection
 
     def _prepare(self, form: StoreForm, owner: bool) -> None:
@@ -175,6 +186,8 @@ class PostgresDatabase:
             if (found := _INSERT.search(sql)) is not None:
                 sql = self._without_conflict(sql, found[1], found[2])
             given = [int(value) if isinstance(value, bool) else value for value in values]
+            if not self._writing and not sql.startswith("SELECT"):
+                self._commits += 1
             # Statements are the rules' own texts; values go beside them.
             return self.connection.execute(translated(sql).encode(), given)
 
@@ -182,6 +195,10 @@ class PostgresDatabase:
         """The connection is gone: a new one, on which nothing is open. Who led leads no longer."""
         self._unwatch()
         self._leads = False
+        if self._batches and self._flushed < self._commits:  # a server that died may have lost what this process took for done
+            self._broken = NotAvailable(self._name, "the connection broke before the last commits were on its medium: start again")
+        if self._broken is not None:
+            raise self._broken
         self.connection = self._connect()
         if self._heard is not None and self._loop is not None:
             self._watch(self._loop)
@@ -237,6 +254,7 @@ class PostgresDatabase:
             with self.told():
                 self.connection.execute("COMMIT")
             self._writing = False
+            self._commits += 1
         except NotAvailable:
             self.rollback()
             raise
@@ -254,6 +272,31 @@ class PostgresDatabase:
             "SELECT pg_current_xact_id_if_assigned() IS NULL, pg_snapshot_xmax(pg_current_snapshot())::text"
         ).fetchone()
         return (0, 0) if row is None else (0, int(row[1]))
+
+    # One flush for many commits
+
+    def batch(self) -> None:
+        """Leave it from now on to :meth:`sync` to make commits durable."""
+        self._batches = True
+        with self.told():
+            self.connection.execute("SET synchronous_commit = off")
+
+    @property
+    def written(self) -> int:
+        """Grows at each look: another process may have written what this one has read."""
+        self._looks += 1
+        return self._looks
+
+    def sync(self) -> None:
+        """Make durable what is committed, whoever did; may be called on any thread, on one at a time. Raises StoreTrouble."""
+        if self._flusher is None or self._flusher.closed:
+            self._flusher = self._connect_plainly()
+        commits = self._commits
+        with self.told():
+            behind = self._flusher.execute("SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()").fetchone()
+            if behind is not None and behind[0]:  # a commit that waits for the medium takes with it all that came before
+                self._flusher.execute("SELECT pg_logical_emit_message(true, 'chub', '')")
+        self._flushed = commits
 
     # Several processes
 
@@ -331,6 +374,8 @@ class PostgresDatabase:
         with contextlib.suppress(psycopg.Error):
             self.connection.execute("SELECT pg_advisory_unlock_all()")
         self.connection.close()
+        if self._flusher is not None:
+            self._flusher.close()
 
 
 def without_password(url: str) -> str:

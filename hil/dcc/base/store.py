@@ -11,17 +11,18 @@ the event was told; an error of a listener ends that transaction.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import StoreTrouble
+from firmware_emu.errors import NotAvailable, StoreTrouble
 from firmware_emu.extras import lacking
 from firmware_emu.sqlite_file import Executes, SqliteFile, StoreForm, Value
 from firmware_emu.trace import Trace
@@ -92,6 +93,13 @@ class Database(Protocol):
 
     def revision(self) -> tuple[int, int]: ...
 
+    @property
+    def written(self) -> int: ...
+
+    def batch(self) -> None: ...
+
+    def sync(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -124,9 +132,10 @@ class DccStore:
     """The database behind the DCC's parts: a SQLite file, or with ``postgresql://user@host:port/name`` a PostgreSQL database. ``path`` None
     keeps it in memory (it then ends with the object).
 
-    What a commit holds is on the medium when it returns, so what the DCC has acknowledged to a hub or a user outlives a power cut of its
-    own machine. One process at a time owns a file, several may own a database; ``owner`` False opens a store that is there beside its
-    owner, for a look and for single transactions. Raises NotAvailable, as :class:`firmware_emu.sqlite_file.SqliteFile` does.
+    What a commit holds is on the medium when it returns, or after :meth:`batch` when :meth:`durable` does, and nothing leaves the DCC
+    before: what it has acknowledged to a hub or a user outlives a power cut of its own machine. One process at a time owns a file,
+    several may own a database; ``owner`` False opens a store that is there beside its owner, for a look and for single transactions.
+    Raises NotAvailable, as :class:`firmware_emu.sqlite_file.SqliteFile` does.
     """
 
     def __init__(self, path: Path | None, *, owner: bool = True) -> None:
@@ -141,6 +150,9 @@ class DccStore:
             if owner:
                 database.lead()
         self._depth = 0
+        self._batches = False
+        self._synced = 0
+        self._syncing: asyncio.Task[None] | None = None
 
     @property
     def leads(self) -> bool:
@@ -170,6 +182,28 @@ class DccStore:
         finally:
             self._depth = 0
 
+    def batch(self) -> None:
+        """One wait for the medium for many commits: from now on :meth:`durable` has it, and they do not."""
+        self._file.batch()
+        self._batches = True
+
+    async def durable(self) -> None:
+        """Return when all that is committed at this moment is on the medium; whoever asks meanwhile shares the wait that comes next. Raises
+        NotAvailable: what was committed may not be told to anybody."""
+        if not self._batches:
+            return
+        mark = self._file.written
+        while self._synced < mark:
+            if self._syncing is None or self._syncing.done():
+                self._syncing = asyncio.create_task(self._sync())
+                self._syncing.add_done_callback(_told)
+            await asyncio.shield(self._syncing)
+
+    async def _sync(self) -> None:
+        mark = self._file.written
+        await asyncio.to_thread(self._file.sync)
+        self._synced = mark
+
     def execute(self, sql: str, values: Sequence[Value] = ()) -> int:
         """Run one statement; returns the number of rows it changed."""
         return self._file.execute(sql, values).rowcount
@@ -198,7 +232,18 @@ class DccStore:
         return NamedValues(self, prefix)
 
     def close(self) -> None:
+        """Let go of it; what is committed is on the medium, if that takes it."""
+        if self._batches:
+            self._batches = False
+            with suppress(NotAvailable):
+                self._file.sync()
         self._file.close()
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    """Its error is told to those who wait; if there are none left, to nobody."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _postgres(url: str, owner: bool) -> PostgresDatabase:

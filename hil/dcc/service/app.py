@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
+from hil.dcc.base.store import DccStore
 from hil.dcc.duis.document import MAX_OCTETS
 from hil.dcc.duis.request import RequestError
 from hil.dcc.duis.simplified import document_of, simplified
@@ -30,6 +33,22 @@ def make_app(exchange: Exchange, caller: Caller) -> Starlette:
         return Route(f"/api/v1/{service}", partial(_post, exchange, caller, service), methods=["POST"])
 
     return Starlette(routes=[route(service) for service in WebService])
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """An application whose answers go out once all that is committed in ``store`` is on the medium."""
+
+    app: ASGIApp
+    store: DccStore
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await self.store.durable()
+            await send(message)
+
+        await self.app(scope, receive, told)
 
 
 async def _post(exchange: Exchange, caller: Caller, service: WebService, request: Request) -> Response:

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from firmware_emu.errors import StoreTrouble
+from firmware_emu.errors import NotAvailable, StoreTrouble
 from firmware_emu.ids import Eui64
 from hil.dcc.base.requests import MovedElsewhere
 from hil.dcc.base.store import Companions
@@ -42,6 +42,10 @@ class Company:
                 await self._look()
             except StoreTrouble as trouble:
                 self.dcc.trace.emit("dcc", "store", "waiting", reason=str(trouble), retry_s=LOOK_S)
+            except NotAvailable as over:
+                self.dcc.trace.emit("dcc", "companions", "lost", reason=str(over))
+                signal.raise_signal(signal.SIGTERM)  # the next start goes on from what the store has
+                return
             await self.dcc.clock.sleep(LOOK_S)
 
     async def _look(self) -> None:

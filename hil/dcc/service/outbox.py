@@ -88,10 +88,15 @@ class PushOutbox:
         """The users for whom something waits."""
         return tuple(Eui64.parse(row["user"]) for row in self.store.rows("SELECT DISTINCT user FROM outbox WHERE state = 'waiting'"))
 
-    def waiting(self) -> int:
-        """Number of documents that wait."""
-        row = self.store.row("SELECT count(*) AS n FROM outbox WHERE state = 'waiting'")
+    def count(self, state: MessageState) -> int:
+        """Number of documents in a state."""
+        row = self.store.row("SELECT count(*) AS n FROM outbox WHERE state = ?", (state.value,))
         return 0 if row is None else int(row["n"])
+
+    def answers(self) -> dict[str, int]:
+        """Number of documents that answer each request, of those that have one."""
+        rows = self.store.rows("SELECT request, count(*) AS n FROM outbox WHERE kind = 'h' AND request IS NOT NULL GROUP BY request")
+        return {str(row["request"]): int(row["n"]) for row in rows}
 
     def all(self, user: Eui64 | None = None, state: str | None = None) -> tuple[OutboxMessage, ...]:
         """Every document, of one user or in one state, oldest first."""

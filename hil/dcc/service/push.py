@@ -127,6 +127,7 @@ class Pusher:
 
     async def _push(self, client: httpx.AsyncClient, url: str, message: OutboxMessage) -> str | None:
         """The reason why the document has to be tried again; None where it has its end."""
+        await self.outbox.store.durable()
         try:
             with self.clock.hold("a receiving service's answer"):
                 answer = await client.post(url, content=message.xml, headers={"Content-Type": MEDIA_TYPE})

@@ -87,7 +87,7 @@ class HeadEnd:
 
     def _channel(self, link: WanLink, chf: Eui64) -> WanChannel:
         return WanChannel(
-            link,
+            _DurableLink(link, self._store),
             self._store.named("headend/"),
             self._clock,
             side=WanSide.DCC,
@@ -178,6 +178,32 @@ class HeadEnd:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+class _DurableLink:
+    """A link on which nothing goes out before all that is committed is on the medium: no counter that a power cut would give out again, no
+    acknowledgement of what it would take away."""
+
+    def __init__(self, link: WanLink, store: DccStore) -> None:
+        self._link = link
+        self._store = store
+
+    @property
+    def connected(self) -> bool:
+        return self._link.connected
+
+    async def connect(self) -> None:
+        await self._link.connect()
+
+    async def send(self, frame: WanFrame) -> None:
+        await self._store.durable()
+        await self._link.send(frame)
+
+    async def receive(self) -> WanFrame:
+        return await self._link.receive()
+
+    async def close(self) -> None:
+        await self._link.close()
 
 
 class _GreetedLink:
