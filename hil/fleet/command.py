@@ -12,23 +12,60 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from firmware_emu.board import load_board
 from hil.bench.run_folder import RunFolder
+from hil.fleet.capacity import MOST_HOMES
 from hil.fleet.cluster import Played, Workers, play_all
 from hil.fleet.partition import Partition, play
 from hil.fleet.phases import FAR_SCENARIOS, SCENARIOS, far_phases_of, phases_of
 from hil.fleet.proof import PROCESSES, prove
-from hil.fleet.remote import FarFleet, FarSide, make_keys
+from hil.fleet.remote import FarFleet, FarSide, make_keys, reached
 from hil.fleet.report import FleetReport, merged
 from hil.report.write import write_html, write_junit
 
 _PROBLEMS_SHOWN = 20
-MOST_HOMES = 32767
-"""A home's number has 15 bits in the identities of its things."""
+
+
+class _Hubs(click.ParamType[tuple[tuple[str, int], ...]]):
+    """``HOST:PORT``, several with commas between them."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: str | tuple[tuple[str, int], ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[str, int], ...]:
+        if isinstance(value, tuple):
+            return value
+        found = []
+        for one in value.split(","):
+            host, _, port = one.rpartition(":")
+            if not host or not port.isdigit() or not 0 < int(port) < 1 << 16:
+                self.fail(f"read {one!r}, expected HOST:PORT as 127.0.0.1:4059, several with commas between them", param, ctx)
+            found.append((host, int(port)))
+        return tuple(found)
+
+
+class _Web(click.ParamType[tuple[str, ...]]):
+    """Addresses of web services, several with commas between them."""
+
+    name = "url"
+
+    def convert(self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        found = tuple(one.rstrip("/") for one in value.split(","))
+        for one in found:
+            scheme, _, rest = one.partition("://")
+            if scheme not in ("http", "https") or not rest:
+                self.fail(
+                    f"read {one!r}, expected an address as http://127.0.0.1:8079/api/v1, several with commas between them", param, ctx
+                )
+        return found
 
 
 @click.group()
@@ -53,14 +90,16 @@ def fleet() -> None:
 @click.option(
     "--partition", "size", type=click.IntRange(1, 5000), default=100, show_default=True, help="homes that share a DCC and a clock"
 )
-@click.option("--home", "alone", type=click.IntRange(1, MOST_HOMES), help="play this home alone, in this process, as a problem names it")
+@click.option("--home", "alone", type=click.IntRange(1, MOST_HOMES), help="play this home alone, as a problem names it")
 @click.option(
     "--kill-workers", "kills", type=click.IntRange(0), default=0, show_default=True, help="workers made here that are killed on the way"
 )
 @click.option("--board", "board_name", default="simulated", show_default=True, help="board whose homes these are")
 @click.option("--seed", type=int, default=None, help="seed of what is drawn; the board's if not given")
-@click.option("--dcc", "hubs", metavar="HOST:PORT[,...]", help="DCC elsewhere, where hubs connect; several processes of it with commas")
-@click.option("--web", metavar="URL[,...]", help="its web services for the users, as http://127.0.0.1:8079/api/v1")
+@click.option(
+    "--dcc", "hubs", type=_Hubs(), metavar="HOST:PORT[,...]", help="DCC elsewhere, where hubs connect; several processes of it with commas"
+)
+@click.option("--web", type=_Web(), metavar="URL[,...]", help="its web services for the users, as http://127.0.0.1:8079/api/v1")
 @click.option("--keys", type=click.Path(file_okay=False, path_type=Path), help="folder of `chub fleet keys`; --dcc needs it")
 @click.option(
     "--ramp", type=click.FloatRange(0), default=0.0, help="with --dcc: new connections a second of each process [default: no limit]"
@@ -81,8 +120,8 @@ def run(
     kills: int,
     board_name: str,
     seed: int | None,
-    hubs: str | None,
-    web: str | None,
+    hubs: tuple[tuple[str, int], ...] | None,
+    web: tuple[str, ...] | None,
     keys: Path | None,
     ramp: float,
     most: int,
@@ -101,8 +140,8 @@ def run(
     if scenario is None:
         _list(as_json)
         return
-    far = _far(hubs, web, keys, ramp, most, churn_s, reads)
-    (phases_of if far is None else far_phases_of)(scenario)
+    (phases_of if hubs is None else far_phases_of)(scenario)
+    far = _far(scenario, hubs, web, keys, ramp, most, churn_s, reads)
     if kills and scheduler is not None:
         raise click.UsageError("--kill-workers with --scheduler: expected workers that are made here")
     if len(workers) > 1 and (scheduler is not None or hubs is not None or alone is not None):
@@ -115,6 +154,10 @@ def run(
         plan = FarFleet.of(far.keys)
         homes = plan.homes
         blocks = [(index, plan.block(index)) for index in range(plan.suppliers)]
+        if alone is not None:
+            blocks, homes = [(index, range(alone, alone + 1)) for index, block in blocks if alone in block], 1
+        if not blocks:
+            raise click.UsageError(f"--home {alone}: expected one of the {plan.homes} homes whose keys are in {far.keys}")
         parts = [Partition(scenario, plan.board, drawn, block.start, len(block), far, index) for index, block in blocks if len(block)]
         report = _report(scenario, board_name, drawn, parts, [Workers(len(parts), scheduler, kills, drawn)], homes, folder)
     elif alone is not None:
@@ -227,12 +270,36 @@ def _ended_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _far(hubs: str | None, web: str | None, keys: Path | None, ramp: float, most: int, churn_s: float, reads: int) -> FarSide | None:
+_WITH_DCC = ("web", "keys", "ramp", "most", "churn_s", "reads")
+
+
+def _far(
+    scenario: str,
+    hubs: tuple[tuple[str, int], ...] | None,
+    web: tuple[str, ...] | None,
+    keys: Path | None,
+    ramp: float,
+    most: int,
+    churn_s: float,
+    reads: int,
+) -> FarSide | None:
     if hubs is None:
+        context = click.get_current_context()
+        given = [
+            one.opts[0]
+            for one in context.command.params
+            if one.name in _WITH_DCC and context.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
+        ]
+        if given:
+            raise click.UsageError(f"{given[0]} without --dcc: expected a DCC elsewhere")
         return None
     if keys is None:
         raise click.UsageError("--dcc without --keys: expected the folder that `chub fleet keys` made")
-    return FarSide(keys, tuple(hubs.split(",")), tuple(filter(None, (web or "").split(","))), ramp, most, churn_s, reads)
+    if web is None and scenario != "connect":
+        raise click.UsageError("--dcc without --web: expected the address of its web services, which this scenario needs")
+    FarFleet.of(keys)
+    reached(hubs)
+    return FarSide(keys, hubs, web or (), ramp, most, churn_s, reads)
 
 
 def _report(

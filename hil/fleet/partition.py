@@ -7,6 +7,7 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -71,6 +72,8 @@ class PartitionResult:
     """Responses of it that came again as they were."""
     doubled: tuple[str, ...] = ()
     """Requests to which different Responses came."""
+    far: str = ""
+    """Words of `chub fleet run` that name the DCC elsewhere."""
 
 
 def play(partition: Partition, done: Callable[[int], None] = lambda home: None) -> PartitionResult:
@@ -99,8 +102,9 @@ def _play_far(partition: Partition, far: FarSide, done: Callable[[int], None]) -
     processor, real = time.process_time(), time.monotonic()
 
     async def whole() -> tuple[tuple[HomeResult, ...], FarEstate]:
-        async with open_far_estate(far, partition.supplier, clock, Trace(clock.now), partition.seed) as estate:
-            return await _play(estate, partition, phases, done), estate
+        numbers = range(partition.first, partition.first + partition.homes)
+        async with open_far_estate(far, partition.supplier, numbers, clock, Trace(clock.now), partition.seed) as estate:
+            return await _play(estate, partition, phases, done, estate.turn if far.most else None), estate
 
     homes, estate = clock.run(whole())
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -114,33 +118,48 @@ def _play_far(partition: Partition, far: FarSide, done: Callable[[int], None]) -
         estate.user.asked,
         estate.repeated(),
         tuple(estate.doubled()),
+        far.words(),
     )
 
 
 E = TypeVar("E", Estate, FarEstate)
 
 
-async def _play(estate: E, partition: Partition, phases: tuple[Phase[E], ...], done: Callable[[int], None]) -> tuple[HomeResult, ...]:
+async def _play(
+    estate: E,
+    partition: Partition,
+    phases: tuple[Phase[E], ...],
+    done: Callable[[int], None],
+    turn: Callable[[Dwelling], AbstractContextManager[None]] | None = None,
+) -> tuple[HomeResult, ...]:
+    """Each phase in all homes before the next begins; with ``turn`` each home by itself, from its first phase to its last."""
     numbered = dict(zip(range(partition.first, partition.first + partition.homes), estate.dwellings, strict=True))
     found = {number: HomeResult(number, phases[0].name) for number in numbered}
     randoms = {number: Random(f"{partition.seed}/{number}") for number in numbered}
-    gate = asyncio.Semaphore(_AT_ONCE)
+    at_once = _AT_ONCE if partition.far is None or not partition.far.most else min(_AT_ONCE, partition.far.most)
+    gate = asyncio.Semaphore(at_once)
 
     async def one(number: int, home: Dwelling, phase: Phase[E]) -> None:
-        async with gate:
-            began, problem = estate.clock.now(), ""
-            try:
-                await phase.play(estate, home, randoms[number])
-            except (CommsHubError, TimeoutError) as wrong:
-                problem = str(wrong) or f"{type(wrong).__name__}: nothing came in time"
-            times = {**found[number].bench_s, phase.name: round(estate.clock.now() - began, 3)}
-            found[number] = HomeResult(number, phase.name, problem, times)
-            if problem or phase is phases[-1]:
-                done(number)
+        began, problem = estate.clock.now(), ""
+        try:
+            await phase.play(estate, home, randoms[number])
+        except (CommsHubError, TimeoutError) as wrong:
+            problem = str(wrong) or f"{type(wrong).__name__}: nothing came in time"
+        times = {**found[number].bench_s, phase.name: round(estate.clock.now() - began, 3)}
+        found[number] = HomeResult(number, phase.name, problem, times)
+        if problem or phase is phases[-1]:
+            done(number)
 
-    for phase in phases:
+    async def some(number: int, home: Dwelling, those: tuple[Phase[E], ...]) -> None:
+        async with gate:
+            with nullcontext() if turn is None else turn(home):
+                for phase in those:
+                    if not found[number].problem:
+                        await one(number, home, phase)
+
+    for those in [(phase,) for phase in phases] if turn is None else [phases]:
         async with asyncio.TaskGroup() as group:
             for number, home in numbered.items():
                 if not found[number].problem:
-                    group.create_task(one(number, home, phase))
+                    group.create_task(some(number, home, those))
     return tuple(found.values())

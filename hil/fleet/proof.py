@@ -67,7 +67,8 @@ def prove(
             for log in logs:  # one after the other: the first leads
                 ups.append(stack.enter_context(_up(board, keys, url, log)))
                 urls.append(_addresses(ups[-1], log))
-            hubs = tuple(str(one["SM WAN"]) for one in urls)
+            places = [str(one["SM WAN"]).rpartition(":") for one in urls]
+            hubs = tuple((host, int(port)) for host, _, port in places)
             web = tuple(str(one["DUIS"]).partition("/{")[0] for one in urls)
             far = FarSide(keys, hubs, web, reads=reads)
             blocks = [(index, fleet.block(index)) for index in range(PROCESSES)]
@@ -143,7 +144,7 @@ class _Watch:
 
     def _run(self) -> None:
         while not self._over.wait(_LOOK_S):
-            answered = self._outbox.count(MessageState.DELIVERED)
+            answered = self._outbox.count(MessageState.DELIVERED, "h")
             self._done(answered)
             if self._victim is not None and self.killed_at is None and answered >= self._after:
                 self.killed_s = _processor_s(self._victim)

@@ -11,9 +11,10 @@ import base64
 import contextlib
 import hashlib
 import json
+import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -62,6 +63,7 @@ _PLAN = "fleet.json"
 _ANSWER_S = 120.0
 """For an answer at the receiving service, before the request counts as lost. Own figure."""
 _AGAIN_S = 0.5
+_REACHED_S = 5.0
 _PATH = "/smartdcc/duis"
 
 
@@ -129,16 +131,38 @@ def make_keys(folder: Path, fleet: FarFleet, store: Path | None) -> None:
 class FarSide:
     """A DCC elsewhere, and the way in which a fleet meets it.
 
-    ``hubs``: HOST:PORT of its processes for hubs, ``web``: the address of each one's web services.
-    ``ramp`` new connections a second, at most ``most`` at once, a connection cut every ``churn_s`` seconds (0: no limit, none)."""
+    ``hubs``: host and port of its processes for hubs, ``web``: the address of each one's web services.
+    ``ramp`` new connections a second, at most ``most`` at once, a connection cut every ``churn_s`` seconds (0: no limit, none). With
+    ``most`` a home has power only while it plays: one after the other has its turn."""
 
     keys: Path
-    hubs: tuple[str, ...]
+    hubs: tuple[tuple[str, int], ...]
     web: tuple[str, ...]
     ramp: float = 0.0
     most: int = 0
     churn_s: float = 0.0
     reads: int = 1
+
+    def words(self) -> str:
+        """The options of `chub fleet run` that say the same."""
+        hubs = ",".join(f"{host}:{port}" for host, port in self.hubs)
+        limits = [("--ramp", self.ramp), ("--most", self.most), ("--churn", self.churn_s)]
+        said = "".join(f" {name} {value:g}" for name, value in limits if value)
+        web = f" --web {','.join(self.web)}" if self.web else ""
+        return f"--dcc {hubs}{web} --keys {self.keys}{said} --reads {self.reads}"
+
+
+def reached(hubs: Sequence[tuple[str, int]]) -> None:
+    """Raises NotAvailable where none of a DCC's processes can be reached."""
+    said = ""
+    for host, port in hubs:
+        try:
+            socket.create_connection((host, port), _REACHED_S).close()
+        except OSError as wrong:
+            said = f"{host}:{port}: {wrong.strerror or wrong}"
+        else:
+            return
+    raise NotAvailable("the DCC at which hubs are to connect", f"{said}: start it with `chub dcc up --hubs {hubs[0][0]}:{hubs[0][1]}`")
 
 
 class _Door:
@@ -294,19 +318,19 @@ class FarUser:
 class FarEstate:
     """Some homes of a fleet, of one supplier, before a DCC elsewhere. Made by :func:`open_far_estate`."""
 
-    def __init__(self, far: FarSide, supplier: int, clock: Clock, trace: Trace, seed: int) -> None:
+    def __init__(self, far: FarSide, supplier: int, numbers: range, clock: Clock, trace: Trace, seed: int) -> None:
         fleet = FarFleet.of(far.keys)
         board = load_board(fleet.board)
         self.far, self.clock, self.fleet = far, clock, fleet
         keystore = Keystore.load(far.keys)
         self.door = _Door(far, clock)
-        boards = fleet.boards(supplier)
+        boards = {number: one for number, one in fleet.boards(supplier).items() if number in numbers}
         self.dwellings = tuple(
             Dwelling(one, clock, trace, keystore, MemoryWan(clock), link=self._link(one, number)) for number, one in boards.items()
         )
         dcc = parties_of(board, DeviceType.ESME)[RemotePartyRole.ACCESS_CONTROL_BROKER]
         start = int(time.time() * 1000) * 1000 + supplier
-        order = supplier % len(far.web)
+        order = supplier % max(1, len(far.web))
         web = (*far.web[order:], *far.web[:order])
         user = User(fleet.user(board, supplier), UserRole.IS, keystore)
         self.user = FarUser(user, dcc, web, clock, start, httpx.AsyncClient(timeout=60.0, trust_env=False))
@@ -317,8 +341,7 @@ class FarEstate:
 
     def _link(self, board: Board, number: int) -> _HubLink:
         files = files_of(self.far.keys / "tls", str(board.hub.chf))
-        places = [one.rpartition(":") for one in self.far.hubs]
-        links = [TcpWanLink.client(host, int(port), files) for host, _, port in places]
+        links = [TcpWanLink.client(host, port, files) for host, port in self.far.hubs]
         first = number % len(links)
         return _HubLink([*links[first:], *links[:first]], self.door)
 
@@ -327,6 +350,7 @@ class FarEstate:
         await self._inbox.start()
         for dwelling in self.dwellings:
             await dwelling.start()
+            dwelling.supply(not self.far.most)
         if self.far.churn_s:
             self._churning = supervised(self._churn(), "the churn of a fleet")
 
@@ -334,6 +358,15 @@ class FarEstate:
         while True:
             await self.clock.sleep(self.far.churn_s)
             await self._random.choice(self.dwellings).wan.cut("churn")
+
+    @contextlib.contextmanager
+    def turn(self, home: Dwelling) -> Iterator[None]:
+        """While a home plays of which only some may be connected at once."""
+        home.supply(True)
+        try:
+            yield
+        finally:
+            home.supply(False)
 
     async def connected(self, home: Dwelling) -> None:
         """Wait for the hub on the SM WAN and on its HAN. Raises NotAvailable."""
@@ -382,9 +415,9 @@ class FarEstate:
 
 
 @contextlib.asynccontextmanager
-async def open_far_estate(far: FarSide, supplier: int, clock: Clock, trace: Trace, seed: int) -> AsyncIterator[FarEstate]:
-    """Homes before a DCC elsewhere. Raises NotAvailable, KeystoreError."""
-    estate = FarEstate(far, supplier, clock, trace, seed)
+async def open_far_estate(far: FarSide, supplier: int, numbers: range, clock: Clock, trace: Trace, seed: int) -> AsyncIterator[FarEstate]:
+    """Those homes of a supplier before a DCC elsewhere. Raises NotAvailable, KeystoreError."""
+    estate = FarEstate(far, supplier, numbers, clock, trace, seed)
     try:
         await estate.open()
         yield estate

@@ -49,7 +49,9 @@ class FleetReport:
 
     def again(self, home: int) -> str:
         """The command that plays one home alone."""
-        return f"chub fleet run {self.scenario} --home {home} --seed {self.seed} --board {self.board}"
+        far = self.partitions[0].far if self.partitions else ""
+        before = f" {far}" if far else ""
+        return f"chub fleet run {self.scenario}{before} --home {home} --seed {self.seed} --board {self.board}"
 
     def as_json(self) -> dict[str, object]:
         """Figures and verdict."""
@@ -68,7 +70,7 @@ class FleetReport:
             "homes_per_real_s": round(len(self.homes) / self.real_s, 2) if self.real_s else None,
             "by_workers": [
                 {"workers": workers, "homes_per_real_s": round(rate, 3), "times_the_first": round(rate / self.rates[0][1], 3)}
-                for workers, rate in self.rates
+                for workers, rate in self.rates[1:] and self.rates
             ],
             "requests": sum(one.asked for one in self.partitions) or None,
             "answered_twice": [name for one in self.partitions for name in one.doubled],

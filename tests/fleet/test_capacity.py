@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hil.fleet.capacity import DAY_S, FULL, PEAK, READS_A_DAY, SIZES, Costs, needs, plan_in_words, write_plots
+from hil.fleet.capacity import DAY_S, FULL, PEAK, READS_A_DAY, SIZES, Costs, limits, needs, plan_in_words, write_plots
 
-COSTS = Costs(100, 0.01, 0.05, 0.004, 0.002, 0.5, 10_000.0, 4_000.0)
+COSTS = Costs(100, 0.01, 0.05, 0.004, 0.002, 0.5, 10_000.0, 4_000.0, 8.0, 4.0, 0.0001, 0.003)
 
 
 def test_needs_grow_with_hubs_and_with_each_cost() -> None:
@@ -18,8 +18,11 @@ def test_needs_grow_with_hubs_and_with_each_cost() -> None:
 
 
 def test_the_page_names_each_size_and_what_breaks_first(tmp_path: Path) -> None:
-    said = plan_in_words(COSTS)
+    said = plan_in_words(COSTS, 2, 16.0)
     assert all(f"| {size:,} |" in said for size in SIZES)
-    assert max(map(len, said.splitlines())) <= 140
+    assert max(len(line) for line in said.splitlines() if not line.startswith("|")) <= 140
+    numbers = [hubs for hubs, _ in limits(COSTS, 2, 16.0)]
+    assert numbers == sorted(numbers)
+    assert 16.0 * 1000 / COSTS.home_mb in numbers
     write_plots([COSTS], tmp_path / "plots.svg")
     assert "requests a second" in (tmp_path / "plots.svg").read_text() or (tmp_path / "plots.svg").stat().st_size > 1000

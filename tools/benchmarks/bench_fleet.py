@@ -6,11 +6,14 @@ Processor time of a process of its own for each number of homes, so that neither
 import json
 import logging
 import multiprocessing
+import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -23,16 +26,23 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto import libcrypto
 from firmware_emu.crypto.ecqv import ImplicitAuthority, issue
 from firmware_emu.ids import Eui64
+from firmware_emu.sqlite_file import SqliteFile
 from firmware_emu.trace import Trace
 from firmware_emu.zse.key_establishment import EstablishmentEvent, EstablishmentSession, Role, Send, event_of
+from hil.dcc.base.store import DccStore
 from hil.devices.esme.esme import Esme
 from hil.fleet.capacity import Costs, plan_in_words, write_plots
+from hil.fleet.cluster import Workers, play_all
+from hil.fleet.partition import Partition
 from hil.journeys.steps import expect
-from hil.scenarios.estate import Plan, open_estate
+from hil.scenarios.estate import Estate, Plan, open_estate
 
 _INSTALL_BUDGET_S, _REQUESTS_BUDGET, _SLOPE_BUDGET, _KEYS_BUDGET = 0.03, 450.0, 1.2, 2.0
+_WORKERS_BUDGET = 0.9
+"""Share of a worker's throughput that each of several has: two have 1.8 times that of one."""
 _ALERT = 0x8F1D
 _SUPPLIERS = 5
+_COMMITS, _COUNTED = 200, 20
 
 
 def _memory_mb() -> float:
@@ -52,21 +62,15 @@ def estate_costs(board_name: str, homes: int, requests: int) -> Costs:
             opened = time.process_time()
             await estate.install()
             installed, held, stored = time.process_time(), _memory_mb(), _octets(folder)
-            for number in range(requests):
-                home = estate.dwellings[number % homes]
-                outcome = await estate.ask(home, "4.1.1", home.rows["ESME"].eui)
-                expect(outcome.ok, outcome.why)
+            await _read(estate, requests)
             read, after = time.process_time(), _octets(folder)
-            meters = [estate.dwellings[number % homes].devices["ESME"] for number in range(requests)]
-            told = sum(record.code == f"{_ALERT:04X}" for record in estate.dcc.alerts.records())
-            for meter in meters:
-                assert isinstance(meter, Esme)
-                meter.events.tell(_ALERT)
-                await clock.sleep(1.0)
-            await estate.until(
-                "the alerts", lambda: sum(one.code == f"{_ALERT:04X}" for one in estate.dcc.alerts.records()) - told >= requests, 600
-            )
+            await _alerted(estate, requests)
             alerted = time.process_time()
+            counted = min(requests, _COUNTED)  # by themselves, since counting costs
+            with _commits(estate) as commits:
+                await _read(estate, counted)
+                of_reads = commits.total()
+                await _alerted(estate, counted)
         return Costs(
             homes,
             (opened - began) / homes,
@@ -76,10 +80,68 @@ def estate_costs(board_name: str, homes: int, requests: int) -> Costs:
             max(0.0, held - before) / homes,
             stored / homes,
             (after - stored) / requests,
+            of_reads / counted,
+            (commits.total() - of_reads) / counted,
+            *_store_costs(folder),
         )
 
     with tempfile.TemporaryDirectory() as folder:
         return clock.run(whole(Path(folder)))
+
+
+async def _read(estate: Estate, requests: int) -> None:
+    for number in range(requests):
+        home = estate.dwellings[number % len(estate.dwellings)]
+        outcome = await estate.ask(home, "4.1.1", home.rows["ESME"].eui)
+        expect(outcome.ok, outcome.why)
+
+
+async def _alerted(estate: Estate, alerts: int) -> None:
+    def told() -> int:
+        return sum(one.code == f"{_ALERT:04X}" for one in estate.dcc.alerts.records())
+
+    before = told()
+    for number in range(alerts):
+        meter = estate.dwellings[number % len(estate.dwellings)].devices["ESME"]
+        assert isinstance(meter, Esme)
+        meter.events.tell(_ALERT)
+        await estate.clock.sleep(1.0)
+    await estate.until("the alerts", lambda: told() - before >= alerts, 600)
+
+
+@contextmanager
+def _commits(estate: Estate) -> Iterator[Counter[str]]:
+    """The commits to the DCC's store in the block."""
+    database, found = estate.dcc.store._file, Counter[str]()
+    assert isinstance(database, SqliteFile)
+    connection = database.connection
+    connection.set_trace_callback(lambda said: found.update(_committed(said, connection.in_transaction)))
+    yield found
+    connection.set_trace_callback(None)
+
+
+def _committed(said: str, inside: bool) -> list[str]:
+    """The statement, if it ends a transaction or is one by itself."""
+    word = said.split(maxsplit=1)[0].upper()
+    return [word] if word == "COMMIT" or (word in ("INSERT", "UPDATE", "DELETE") and not inside) else []
+
+
+def _store_costs(folder: Path) -> tuple[float, float]:
+    """Real seconds of a small commit that does not wait for the medium, and of a wait for it."""
+    store = DccStore(folder / "commits.sqlite")
+    store.batch()
+    values, of_commits, of_waits = store.named("x/"), [], []
+    for number in range(_COMMITS):
+        began = time.perf_counter()
+        with store.transaction():
+            values.put(f"{number}", bytes(200))
+        of_commits.append(time.perf_counter() - began)
+        if number % 10 == 0:
+            began = time.perf_counter()
+            store._file.sync()
+            of_waits.append(time.perf_counter() - began)
+    store.close()
+    return median(of_commits), median(of_waits)
 
 
 def _octets(folder: Path) -> int:
@@ -151,6 +213,9 @@ def timings_of(costs: Sequence[Costs], keys: tuple[float, float, int] | None) ->
         ):
             said = f"slope of {name}, {few.homes} to {many.homes} homes"
             found.append(Timing(said, ratio, "", budget=f"at most {_SLOPE_BUDGET:g}", met=ratio <= _SLOPE_BUDGET))
+    found.append(Timing("commit to the store", 1e6 * many.commit_s, "µs"))
+    found.append(Timing("wait for the medium, which commits share", 1000 * many.flush_s, "ms"))
+    found += [Timing(f"commits of a {name}", count, "") for name, count in (("read", many.request_commits), ("alert", many.alert_commits))]
     if keys is not None:
         both, bare, count = keys
         beside = f"{count} multiplications of libcrypto"
@@ -158,6 +223,16 @@ def timings_of(costs: Sequence[Costs], keys: tuple[float, float, int] | None) ->
         ratio = both / bare
         found.append(Timing("key establishment, both sides", both, "ms", beside, ratio, f"at most {_KEYS_BUDGET:g}", ratio <= _KEYS_BUDGET))
     return found
+
+
+def _beside_one(board: str, homes: int, workers: int) -> Timing:
+    """Throughput of so many workers beside that of one, the same homes installed and read by each."""
+    size = max(1, homes // (10 * workers))
+    parts = [Partition("install", board, 1, first, min(size, homes + 1 - first)) for first in range(1, homes + 1, size)]
+    one, many = (homes / play_all(parts, Workers(count)).real_s for count in (1, workers))
+    met = many / one >= _WORKERS_BUDGET * workers
+    budget = f"at least {_WORKERS_BUDGET * workers:g}"
+    return Timing(f"homes a second, {workers} workers, {homes} homes", many, "", f"1 worker: {one:.2f}", many / one, budget, met)
 
 
 @click.command()
@@ -172,11 +247,21 @@ def timings_of(costs: Sequence[Costs], keys: tuple[float, float, int] | None) ->
 )
 @click.option("--requests", type=click.IntRange(2), default=200, show_default=True, help="Reads, and alerts, in each.")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Rounds of key establishments.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Play homes by one and by so many workers too.")
+@click.option("--played", type=click.IntRange(1, 32767), default=400, show_default=True, help="Homes that these play.")
 @click.option("--plan", type=click.Path(path_type=Path), help="Write the plan for 1 million and 30 million hubs there (CAPACITY.md).")
 @click.option("--plots", type=click.Path(path_type=Path), help="Write plots over the numbers of homes there (SVG).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def benchmark(
-    board_name: str, homes: tuple[int, ...], requests: int, rounds: int, plan: Path | None, plots: Path | None, as_json: bool
+    board_name: str,
+    homes: tuple[int, ...],
+    requests: int,
+    rounds: int,
+    workers: int,
+    played: int,
+    plan: Path | None,
+    plots: Path | None,
+    as_json: bool,
 ) -> None:
     """Cost of a home, a request, an alert and a key establishment, and its growth with the number of homes."""
     spawn = multiprocessing.get_context("spawn")
@@ -185,8 +270,11 @@ def benchmark(
         with ProcessPoolExecutor(1, mp_context=spawn) as process:
             costs.append(process.submit(estate_costs, board_name, count, requests).result())
     timings = timings_of(costs, key_establishment(rounds))
+    if workers > 1:
+        timings.append(_beside_one(board_name, played, workers))
     if plan is not None:
-        plan.write_text(plan_in_words(costs[-1]), encoding="utf-8")
+        memory_gb = os.sysconf("SC_PHYS_PAGES") * resource.getpagesize() / 1e9
+        plan.write_text(plan_in_words(costs[-1], os.cpu_count() or 1, memory_gb), encoding="utf-8")
     if plots is not None:
         write_plots(costs, plots)
     told = {"board": board_name, "requests": requests}

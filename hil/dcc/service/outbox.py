@@ -88,9 +88,9 @@ class PushOutbox:
         """The users for whom something waits."""
         return tuple(Eui64.parse(row["user"]) for row in self.store.rows("SELECT DISTINCT user FROM outbox WHERE state = 'waiting'"))
 
-    def count(self, state: MessageState) -> int:
-        """Number of documents in a state."""
-        row = self.store.row("SELECT count(*) AS n FROM outbox WHERE state = ?", (state.value,))
+    def count(self, state: MessageState, kind: str = "%") -> int:
+        """Number of documents in a state, of one kind or all."""
+        row = self.store.row("SELECT count(*) AS n FROM outbox WHERE state = ? AND kind LIKE ?", (state.value, kind))
         return 0 if row is None else int(row["n"])
 
     def answers(self) -> dict[str, int]:
