@@ -30,6 +30,7 @@ AWAITED = {
     "hil/conformance/bench.py": "awaited by the reading",
     "hil/console/breakpoints.py": "awaited by the verb that sends the message on",
     "hil/conformance/host_bench.py": "awaited by the reading",
+    "hil/dcc/base/store.py": "awaited by those who may tell what is committed",
     "hil/dcc/gateway/sequence.py": "awaited by the request that waits",
     "hil/hosts/drivers/zigpy_app.py": "awaited by the step of the driver",
     "hil/hosts/matrix.py": "the driver's whole session, a process of its own",

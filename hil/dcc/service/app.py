@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore
 from hil.dcc.duis.document import MAX_OCTETS
@@ -37,15 +37,25 @@ def make_app(exchange: Exchange, caller: Caller) -> Starlette:
 
 @dataclass(frozen=True, slots=True)
 class Durable:
-    """An application whose answers go out once all that is committed in ``store`` is on the medium."""
+    """An application whose answers go out once all that is committed in ``store`` is on the medium; if it cannot be, 503 says why."""
 
     app: ASGIApp
     store: DccStore
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        over = False
+
         async def told(message: Message) -> None:
+            nonlocal over
+            if over:
+                return
             if message["type"] == "http.response.start":
-                await self.store.durable()
+                try:
+                    await self.store.durable()
+                except NotAvailable as trouble:
+                    over = True
+                    await _said(503, str(trouble))(scope, receive, send)
+                    return
             await send(message)
 
         await self.app(scope, receive, told)

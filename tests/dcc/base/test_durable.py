@@ -62,6 +62,10 @@ class Medium:
         self._real()
 
 
+def _fails(_: int) -> None:
+    raise OSError(5, "Input/output error")
+
+
 async def _turns(count: int = 20) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
@@ -133,10 +137,7 @@ async def test_a_medium_that_fails_is_told_to_whoever_waits_and_nothing_is_writt
     store.batch()
     store.named("x/").put("1", b"a")
 
-    def fails(_: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "fsync", fails)
+    monkeypatch.setattr(os, "fsync", _fails)
     for _ in range(2):
         with pytest.raises(NotAvailable, match="Input/output error at making it durable: see to the medium and start again"):
             await store.durable()
@@ -211,6 +212,12 @@ async def test_no_user_is_answered_before_what_it_is_told_is_durable(tmp_path: P
         assert not answer.done()
         medium.go.set()
         assert (await answer).text == "kept"
+        monkeypatch.undo()
+        monkeypatch.setattr(os, "fsync", _fails)
+        failed = await client.get("/")
+        assert failed.status_code == 503
+        assert "Input/output error at making it durable" in failed.text
+    monkeypatch.undo()
     store.close()
 
 
