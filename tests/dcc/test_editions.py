@@ -18,7 +18,7 @@ from hil.bench.dcc_board import settings_of
 from hil.commands.dcc.services import services
 from hil.dcc.base.services import UserRole, schedule
 from hil.dcc.duis.element_types import element_type
-from hil.dcc.duis.request import VARIANTS
+from hil.dcc.duis.request import VARIANTS, RequestError
 from hil.dcc.gateway import arrival as checks
 from hil.dcc.gateway.arrival import Arrival
 from tests.dcc.far_end import ESME, FarEnd
@@ -70,6 +70,18 @@ def test_in_the_present_edition_what_the_dcc_holds_has_a_place_for_its_time() ->
         takes_time = part is not None and element_type(part.type).part("ExecutionDateTime") is not None
         if "dcc" in schedule()[row["variant"]].future_dated:
             assert takes_time, row
+
+
+def test_what_2013_dates_and_the_schema_cannot_write_is_listed_and_no_date_of_it_is_taken(far_end: FarEnd) -> None:
+    key = "DUIS 5.4 has a place for the time"
+    without = [row["variant"] for row in listed("--edition", "2013") if row["future dated"] and not row[key]]
+    assert len(without) == 26
+    assert {"1.5", "7.1", "8.13"} < set(without) < set(VARIANTS)
+    assert all(key not in row for row in listed())
+    at = far_end.clock.datetime() + timedelta(days=1)
+    for variant in without:
+        with pytest.raises(RequestError, match="ExecutionDateTime"):
+            far_end.dcc.request(far_end.supplier, variant, ESME, {"ExecutionDateTime": at})
 
 
 @pytest.mark.requirement("GW-11")

@@ -9,15 +9,20 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
+from firmware_emu.trace import Trace
+from hil.bench.far_end import BenchKeys, carry_out, open_far_end
 from hil.commands.dcc.options import EUI, json_option, moment, now, opened, show, store_option
+from hil.commands.dcc.send import board_option, keys_option, listen_option, place_of, reach
 from hil.dcc.base.months import Month
 from hil.dcc.base.store import DccStore
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.registration import Registration
 from hil.sec.incidents.desk import Contact, ServiceDesk
+from hil.sec.incidents.diagnostics import ask
 from hil.sec.incidents.indicators import indicators
 from hil.sec.incidents.log import Incident, IncidentLog
 from hil.sec.incidents.major import MajorIncidents
@@ -104,11 +109,39 @@ def show_incident(number: int, user: Eui64 | None, store_path: Path, as_json: bo
 @click.argument("device", type=EUI)
 @click.option("--as", "user", type=EUI, required=True, help="The user.")
 @store_option
+@keys_option
+@board_option
+@listen_option
+@click.option("--wait", "wait_s", type=float, help="Seconds to wait for the hub and then for the Device's answer.")
 @json_option
-def diagnose(device: Eui64, user: Eui64, store_path: Path, as_json: bool) -> None:
-    """Run the DCC's remote diagnostics on DEVICE; their number is named when an incident is raised."""
+def diagnose(
+    device: Eui64,
+    user: Eui64,
+    store_path: Path,
+    keys: Path | None,
+    board_name: str | None,
+    listen: str,
+    wait_s: float | None,
+    as_json: bool,
+) -> None:
+    """Run the DCC's remote diagnostics on DEVICE; their number is named when an incident is raised.
+
+    With the user's keys (--board or --keys) the Device itself is asked too, for the firmware it runs (11.2).
+    """
+    said = None
+    if keys is not None or board_name is not None:
+        bench, clock, place = BenchKeys.of(keys, board_name), Clock(), place_of(listen)
+
+        async def asked() -> str:
+            async with open_far_end(bench, store_path, clock, Trace(clock.now)) as end:
+                hub = end.dcc.inventory.hub_of(device)
+                if hub is not None:
+                    await reach(end, hub, place, wait_s)
+                return await ask(end.dcc, end.user(user), device, wait_s)
+
+        said = carry_out(clock, asked())
     with _log(store_path) as log:
-        found = log.diagnose(user, device)
+        found = log.diagnose(user, device, said)
     if as_json:
         click.echo(json.dumps({"diagnostic": found.number, "findings": found.findings}, indent=2))
         return

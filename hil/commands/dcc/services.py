@@ -6,6 +6,8 @@ import click
 
 from hil.commands.dcc.options import json_option, show
 from hil.dcc.base.services import Service, ServiceGroup, UserRole, schedule
+from hil.dcc.duis.element_types import element_type
+from hil.dcc.duis.request import VARIANTS
 
 __all__ = ["services"]
 
@@ -20,7 +22,8 @@ EDITIONS = ("DUIS 5.4", "2013")
 def services(edition: str, group: str | None, role: str | None, as_json: bool) -> None:
     """List the services: who may send each, on demand, future dated, its group [107, 111, 112].
 
-    Elective services are agreed between a user and the DCC: the schedule has none of them.
+    Elective services are agreed between a user and the DCC: the schedule has none of them. Of 2013 some services are future dated that
+    DUIS 5.4 has no place for the time of: a date for them cannot be written, and the gateway takes none.
     """
     in_2013 = edition == "2013"
     try:
@@ -39,6 +42,7 @@ def services(edition: str, group: str | None, role: str | None, as_json: bool) -
 
 def _row(one: Service, in_2013: bool) -> dict[str, object]:
     roles = sorted(role.old_name for role in one.roles_2013) if in_2013 else sorted(one.roles)
+    place = {"DUIS 5.4 has a place for the time": _has_place_for_time(one.variant)} if in_2013 else {}
     return {
         "variant": one.variant,
         "name": one.name,
@@ -46,6 +50,13 @@ def _row(one: Service, in_2013: bool) -> dict[str, object]:
         "critical": one.critical,
         "on demand": one.on_demand_2013 if in_2013 else one.on_demand_s is not None,
         "future dated": one.future_dated_2013 if in_2013 else bool(one.future_dated),
+        **place,
         "scheduled": one.schedulable,
         "roles": " ".join(roles),
     }
+
+
+def _has_place_for_time(variant: str) -> bool:
+    body = element_type("Request").part("Body")
+    part = None if body is None else element_type(body.type).part(VARIANTS[variant].element)
+    return part is not None and element_type(part.type).part("ExecutionDateTime") is not None

@@ -13,9 +13,11 @@ from hil.dcc.answers.alert_table import OutageTable
 from hil.dcc.answers.answers import strays_from
 from hil.dcc.base.requests import Requests
 from hil.dcc.base.store import DccStore
+from hil.dcc.dcc import Dcc
 from hil.dcc.inventory.device_log import DeviceLogCopy
 from hil.dcc.inventory.hub_contacts import HubContacts
 from hil.dcc.inventory.inventory import Inventory
+from hil.dcc.parties.users import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,9 @@ class Diagnostics:
         self._logs = logs
         self._now = now
 
-    def run(self, user: Eui64, device: Eui64) -> Diagnosis:
-        """Diagnose, and record that ``user`` did."""
-        findings = tuple(self._findings(device))
+    def run(self, user: Eui64, device: Eui64, asked: str | None = None) -> Diagnosis:
+        """Diagnose, and record that ``user`` did. ``asked`` is what the Device itself said (:func:`ask`), None where nobody asked it."""
+        findings = (*self._findings(device), asked or "the Device itself was not asked")
         number = self._store.insert(
             "incident_diagnostics", time=self._now(), user=str(user), device=str(device), findings=json.dumps(findings)
         )
@@ -74,6 +76,17 @@ class Diagnostics:
         if astray := strays_from(self._store, hub):
             found.append(f"{astray} messages from hub {hub} reached nobody")
         return found
+
+
+async def ask(dcc: Dcc, user: User, device: Eui64, wait_s: float | None = None) -> str:
+    """Ask the Device itself over the whole chain, in the user's name, for the firmware it runs (11.2), and tell what came of it [226].
+
+    ``wait_s``: bench seconds to wait for its answer, the profile's if None."""
+    outcome = await dcc.send(user, dcc.request(user, "11.2", device), wait_s=wait_s)
+    if not outcome.ok:
+        return f"the Device was asked (11.2) and gave no answer: {outcome.why}"
+    took = outcome.finished - outcome.started
+    return f"the Device was asked (11.2) and answered after {took:.1f} s: it runs firmware {dcc.inventory.listed(device).firmware}"
 
 
 def _moment(seconds: float) -> str:

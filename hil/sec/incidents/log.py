@@ -93,9 +93,9 @@ class IncidentLog:
 
     # Raising
 
-    def diagnose(self, user: Eui64, device: Eui64) -> Diagnosis:
-        """The remote diagnostics that come before an incident (IM-04 [226, 227])."""
-        return self.diagnostics.run(user, device)
+    def diagnose(self, user: Eui64, device: Eui64, asked: str | None = None) -> Diagnosis:
+        """The remote diagnostics that come before an incident (IM-04 [226, 227]). ``asked``: what the Device itself said."""
+        return self.diagnostics.run(user, device, asked)
 
     def raise_incident(
         self,

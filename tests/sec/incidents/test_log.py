@@ -49,7 +49,7 @@ def test_diagnostics_say_status_contact_outage_unanswered_requests_and_what_the_
     unanswered = "service 4.1.1 of 2026-01-05 12:00:00 was not answered"
     for words in ("greeted last at 2026-01-05", "loss of supply", unanswered, "1 messages from"):
         assert any(words in one for one in found), words
-    assert bench.log.diagnose(SUPPLIER, Eui64(bytes(8))).findings == ("0000000000000000 is not in the inventory",)
+    assert bench.log.diagnose(SUPPLIER, Eui64(bytes(8))).findings[:1] == ("0000000000000000 is not in the inventory",)
 
 
 @pytest.mark.requirement("IM-06")
