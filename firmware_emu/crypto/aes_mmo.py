@@ -5,12 +5,15 @@ Source: reference cbke 5 and zigbee-han 5.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
+from firmware_emu.crypto import libcrypto
 from firmware_emu.ids import InstallCode
 
 BLOCK: Final = 16
@@ -29,12 +32,22 @@ def _padding(length: int) -> bytes:
 def aes_mmo(data: bytes) -> bytes:
     """Hash ``data`` to 16 octets. From 8192 octets on the length takes 32 bits (recalled from ZigBee, no vector at hand)."""
     padded = data + _padding(len(data))
-    state = bytes(BLOCK)
+    seal, state = _aes(), bytes(BLOCK)
     for start in range(0, len(padded), BLOCK):
         block = padded[start : start + BLOCK]
-        sealed = Cipher(AES(state), ECB()).encryptor().update(block)
-        state = (int.from_bytes(sealed, "big") ^ int.from_bytes(block, "big")).to_bytes(BLOCK, "big")
+        state = (int.from_bytes(seal(state, block), "big") ^ int.from_bytes(block, "big")).to_bytes(BLOCK, "big")
     return state
+
+
+@cache
+def _aes() -> Callable[[bytes, bytes], bytes]:
+    """AES-128 of one block, by the machine's libcrypto where there is one."""
+    return libcrypto.aes() or aes_here
+
+
+def aes_here(key: bytes, block: bytes) -> bytes:
+    """The same without libcrypto."""
+    return Cipher(AES(key), ECB()).encryptor().update(block)
 
 
 def keyed_hash(key: bytes, data: bytes) -> bytes:

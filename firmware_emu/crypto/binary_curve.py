@@ -234,6 +234,11 @@ class KoblitzCurve:
 
     def compress(self, point: Point) -> bytes:
         """02 or 03 (the low bit is that of y/x), then x big-endian."""
+        group = libcrypto.group_of(self.name)
+        return self.compress_here(point) if group is None else group.compressed(self._octets(point))
+
+    def compress_here(self, point: Point) -> bytes:
+        """The same without libcrypto."""
         ratio = self.gf.multiply(point.y, self.gf.inverse(point.x)) if point.x else 0
         return bytes([2 | ratio & 1]) + point.x.to_bytes(self.gf.length, "big")
 

@@ -307,7 +307,7 @@ def check_path(
         check_dates(last, at)
         if last in trusted:
             return tuple(path)
-        issuer = _issuer_among(last, [*trusted, *between])
+        issuer = _issuer_among(last, (*trusted, *between))
         if issuer in path:
             raise ProtectionError(f"{name_of(cert)} leads to {name_of(last)}, which is not trusted")
         below = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
@@ -323,7 +323,9 @@ def check_dates(cert: x509.Certificate, at: datetime | None) -> None:
         raise ProtectionError(f"{name_of(cert)} is valid {span}, not at {at:%Y-%m-%d %H:%M}")
 
 
-def _issuer_among(cert: x509.Certificate, candidates: list[x509.Certificate]) -> x509.Certificate:
+@lru_cache(maxsize=1024)
+def _issuer_among(cert: x509.Certificate, candidates: tuple[x509.Certificate, ...]) -> x509.Certificate:
+    """The candidate that issued it. Remembered, as :func:`_signed_by`. Raises ProtectionError."""
     named = [
         candidate for candidate in candidates if candidate.subject == cert.issuer and _is_authority(candidate) and _may_sign(candidate)
     ]

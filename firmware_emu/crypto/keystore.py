@@ -74,7 +74,8 @@ class Keystore:
         self._authority_keys: dict[bytes, PrivateKey] = {}
         self._cbke: dict[Eui64, CbkeCredentials] = {}
         self._cbke_authority: ImplicitAuthority | None = None
-        self._secrets: dict[tuple[Eui64, Eui64, CellUsage], bytes] = {}
+        self._secrets: dict[Eui64, dict[tuple[Eui64, CellUsage], bytes]] = {}
+        """Of each party with each other: what is forgotten of one is found without looking at all others."""
         self.entropy: Entropy = SYSTEM
         """Source of the fresh keys that the holder of this keystore draws."""
 
@@ -253,8 +254,8 @@ class Keystore:
         self._cbke[eui] = credentials
 
     def _forget_secrets(self, eui: Eui64) -> None:
-        for pair in [pair for pair in self._secrets if eui in pair]:
-            del self._secrets[pair]
+        for other, cell in self._secrets.pop(eui, {}):
+            self._secrets.get(other, {}).pop((eui, cell), None)
 
     # Asking
 
@@ -339,7 +340,7 @@ class Keystore:
         The private key of either side will do, ``a``'s first. ``cell`` applies to an organisation's side: a Device has one pair. Raises
         KeystoreError where neither private key, or the other's certificate, is held.
         """
-        known = self._secrets.get((a, b, cell))
+        known = self._secrets.get(a, {}).get((b, cell))
         if known is None:
             own, other = (a, self._agreement_cell(a, cell)), (b, self._agreement_cell(b, cell))
             if not self.has_private_key(own[0], KeyUsage.KEY_AGREEMENT, own[1]) and self.has_private_key(
@@ -348,7 +349,7 @@ class Keystore:
                 own, other = other, own
             private = self.private_key(own[0], KeyUsage.KEY_AGREEMENT, own[1])
             known = primitives.agree(private, self.public_key(other[0], KeyUsage.KEY_AGREEMENT, other[1]))
-            self._secrets[a, b, cell] = self._secrets[b, a, cell] = known
+            self._secrets.setdefault(a, {})[b, cell] = self._secrets.setdefault(b, {})[a, cell] = known
         return known
 
     def _agreement_cell(self, eui: Eui64, cell: CellUsage) -> CellUsage:

@@ -8,12 +8,14 @@ found by the names of its versions and loaded at the first use. Points travel as
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
 _NAMES: Final = ("libcrypto.so.3", "libcrypto.so.1.1")
 """Never a name without a version: some systems end a program that loads their own private library by it."""
 _UNCOMPRESSED: Final = 4
+_COMPRESSED: Final = 2
 _POINTER: Final = ctypes.c_void_p
 _OCTETS: Final = ctypes.c_char_p
 _SIZE: Final = ctypes.c_size_t
@@ -66,7 +68,11 @@ class Group:
         """The same point with y. Raises ValueError: the octets are no point of the curve."""
         return self._times(None, point)
 
-    def _times(self, scalar: int | None, point: bytes, plus: bytes | None = None) -> bytes:
+    def compressed(self, point: bytes) -> bytes:
+        """The same point without y. Raises ValueError: the octets are no point of the curve."""
+        return self._times(None, point, form=_COMPRESSED)
+
+    def _times(self, scalar: int | None, point: bytes, plus: bytes | None = None, form: int = _UNCOMPRESSED) -> bytes:
         library, group = self._library, self._group
         place, other = library.EC_POINT_new(group), None
         number = None
@@ -83,7 +89,7 @@ class Group:
                 if not library.EC_POINT_mul(group, place, None, place, number, None):
                     raise MemoryError("libcrypto could not multiply a point")
             octets = ctypes.create_string_buffer(2 * len(point))
-            length = library.EC_POINT_point2oct(group, place, _UNCOMPRESSED, octets, len(octets), None)
+            length = library.EC_POINT_point2oct(group, place, form, octets, len(octets), None)
             return octets.raw[:length]
         finally:
             library.EC_POINT_free(place)
@@ -94,6 +100,30 @@ class Group:
         if not self._library.EC_POINT_oct2point(self._group, place, point, len(point), None):
             self._library.ERR_clear_error()
             raise ValueError("not a point of the curve")
+
+
+_SCHEDULE: Final = 512
+"""Octets for a key schedule of AES, of which the library uses 244."""
+
+
+def aes() -> Callable[[bytes, bytes], bytes] | None:
+    """AES-128 of one block: key and block, 16 octets each, to 16 octets; None where this machine has no libcrypto with it.
+
+    For what takes a fresh key for each block: to make a cipher for it takes three times as long."""
+    library = _library()
+    try:
+        set_key, encrypt = library.AES_set_encrypt_key, library.AES_encrypt  # type: ignore[union-attr]
+    except AttributeError:  # built without what OpenSSL 3 calls deprecated, or not there
+        return None
+    set_key.argtypes, encrypt.argtypes, encrypt.restype = (_OCTETS, _INT, _OCTETS), (_OCTETS, _OCTETS, _OCTETS), None
+
+    def sealed(key: bytes, block: bytes) -> bytes:
+        schedule, found = ctypes.create_string_buffer(_SCHEDULE), ctypes.create_string_buffer(len(block))
+        set_key(key, 8 * len(key), schedule)
+        encrypt(block, found, schedule)
+        return found.raw
+
+    return sealed
 
 
 @cache

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from firmware_emu.cli import chub
 from firmware_emu.crypto import libcrypto
+from firmware_emu.crypto.aes_mmo import aes_here
 from firmware_emu.crypto.binary_curve import SECT163K1, SECT283K1, KoblitzCurve
 from firmware_emu.errors import DecodeError
 
@@ -38,6 +39,24 @@ def test_libcrypto_and_python_add_alike_a_point_to_itself_and_to_its_inverse_as_
     assert inverse is not None
     assert curve.add(p, q) == curve.add_here(p, q)
     assert curve.add(p, inverse) is None is curve.add_here(p, inverse)
+
+
+@HERE
+@settings(max_examples=30, deadline=None)
+@given(CURVES, st.integers(1, SECT163K1.n - 1))
+def test_libcrypto_and_python_write_the_same_short_point(curve: KoblitzCurve, scalar: int) -> None:
+    point = curve.multiply(scalar, curve.generator)
+    assert point is not None
+    assert curve.compress(point) == curve.compress_here(point)
+
+
+@HERE
+@settings(max_examples=100, deadline=None)
+@given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16))
+def test_libcrypto_and_the_library_of_the_project_seal_a_block_alike(key: bytes, block: bytes) -> None:
+    seal = libcrypto.aes()
+    assert seal is not None
+    assert seal(key, block) == aes_here(key, block)
 
 
 @HERE

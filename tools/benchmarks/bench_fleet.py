@@ -166,9 +166,9 @@ def key_establishment(rounds: int) -> tuple[float, float, int] | None:
     calls: list[tuple[libcrypto.Group, int | None, bytes, bytes | None]] = []
     real = libcrypto.Group._times
 
-    def noted(self: libcrypto.Group, scalar: int | None, point: bytes, plus: bytes | None = None) -> bytes:
+    def noted(self: libcrypto.Group, scalar: int | None, point: bytes, plus: bytes | None = None, **form: int) -> bytes:
         calls.append((self, scalar, point, plus))
-        return real(self, scalar, point, plus)
+        return real(self, scalar, point, plus, **form)
 
     libcrypto.Group._times = noted  # type: ignore[method-assign]
     try:
