@@ -247,12 +247,12 @@ class _ClockSelector(selectors.DefaultSelector):
 class _Timer(asyncio.TimerHandle):
     """Timers of one moment run in the order in which they were set: a heap alone leaves that to what else is in it."""
 
-    __slots__ = ("number",)
-    number: int
+    __slots__ = ("turn",)
+    turn: tuple[float, int]
+    """Its moment and its number."""
 
-    def __lt__(self, other: object) -> bool:
-        assert isinstance(other, _Timer)
-        return (self.when(), self.number) < (other.when(), other.number)
+    def __lt__(self, other: _Timer) -> bool:  # type: ignore[override]
+        return self.turn < other.turn
 
 
 class _ClockLoop(asyncio.SelectorEventLoop):
@@ -275,7 +275,8 @@ class _ClockLoop(asyncio.SelectorEventLoop):
         """As any loop's, with timers that know their order."""
         self._check_closed()  # type: ignore[attr-defined]
         timer = _Timer(when, callback, args, self, context)
-        timer.number = self._timers = self._timers + 1
+        self._timers += 1
+        timer.turn = when, self._timers
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer

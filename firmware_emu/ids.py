@@ -30,15 +30,6 @@ def _digits(text: str, field: str) -> str:
     return text[2:] if text[:2] in ("0x", "0X") else text
 
 
-@lru_cache(maxsize=4096)
-def _octets_of(eui64: str) -> bytes:
-    """The octets of an EUI-64 in text. Raises IdentifierError."""
-    digits = _digits(eui64, "A")
-    if not re.fullmatch(r"[0-9a-fA-F]{16}", digits):
-        raise IdentifierError("an EUI-64", eui64, "16 hexadecimal digits, as 00db1234567890a0 or 00-DB-12-34-56-78-90-A0")
-    return bytes.fromhex(digits)
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Eui64:
     """An EUI-64 entity identifier; ``octets`` are the 8 octets in GBCS order (big-endian).
@@ -53,10 +44,14 @@ class Eui64:
         if len(self.octets) != 8:
             raise IdentifierError("an EUI-64", self.octets.hex(), "8 octets")
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def parse(text: str) -> Eui64:
         """Read an EUI-64 from text. Raises IdentifierError."""
-        return cls(_octets_of(text))
+        digits = _digits(text, "A")
+        if not re.fullmatch(r"[0-9a-fA-F]{16}", digits):
+            raise IdentifierError("an EUI-64", text, "16 hexadecimal digits, as 00db1234567890a0 or 00-DB-12-34-56-78-90-A0")
+        return Eui64(bytes.fromhex(digits))
 
     @classmethod
     def from_zigbee(cls, octets: bytes) -> Self:
@@ -91,6 +86,9 @@ class CraFlag(IntEnum):
     ALERT = 3
 
 
+_CRA_WORDS = {flag: flag.name.lower() for flag in CraFlag}
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class MessageIdentifier:
     """Identifier of one message: originator, recipient, CRA flag, originator counter (GBCS 4.3, 25 octets)."""
@@ -104,7 +102,7 @@ class MessageIdentifier:
         return self.originator.octets + self.recipient.octets + bytes([self.cra]) + self.counter.to_bytes(8, "big")
 
     def __str__(self) -> str:
-        return f"{self.originator}:{self.recipient}:{self.cra.name.lower()}:{self.counter}"
+        return f"{self.originator.octets.hex()}:{self.recipient.octets.hex()}:{_CRA_WORDS[self.cra]}:{self.counter}"
 
 
 def install_code_crc(code: bytes) -> bytes:

@@ -68,6 +68,11 @@ class Trace:
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
+    @property
+    def heard(self) -> bool:
+        """True if somebody takes the records: what is dear to say may be left unsaid otherwise."""
+        return bool(self._subscribers)
+
     def emit(
         self,
         area: str,
@@ -78,13 +83,14 @@ class Trace:
         message: str | None = None,
         data: bytes | None = None,
         **detail: Scalar,
-    ) -> Record:
+    ) -> None:
         """Record one hop at the present bench time."""
         self._number += 1
+        if not self._subscribers:
+            return
         record = Record(self._number, self._now(), area, source, event, target, message, data, detail)
         for subscriber in tuple(self._subscribers):
             subscriber(record)
-        return record
 
 
 class JsonLines:

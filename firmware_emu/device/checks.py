@@ -11,7 +11,7 @@ from firmware_emu.device.credentials import Cell, Credentials
 from firmware_emu.device.profile import CommandCheck, Permission, PipelineProfile, permissions
 from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
 from firmware_emu.gbcs import protect
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import Message, message_of
 from firmware_emu.ids import CraFlag, Eui64
 
 LARGEST_COUNTER = (1 << 63) - 1
@@ -169,7 +169,7 @@ class Checks:
 
 def _decode(data: bytes) -> Message:
     try:
-        return Message.decode(data)
+        return message_of(data)
     except DecodeError as problem:
         raise Refused(CommandCheck.WELL_FORMED, str(problem)) from problem
 

@@ -177,6 +177,9 @@ class ObjectModel:
         self.activations: dict[Key, Callable[[], None]] = {}
         self._last: dict[Key, tuple[bytes, Data]] = {}
         """Octets that were read last, and their value."""
+        self.changes = 0
+        """Rises with every value written, and where some may have been rolled back."""
+        self._unsure = False
 
     def declare(self, key: Key, attribute: Attribute) -> None:
         """Add an attribute to the model."""
@@ -205,6 +208,14 @@ class ObjectModel:
     def write(self, key: Key, value: Data) -> None:
         """Store a value, whatever the access rights say."""
         self._store.put(self._name(key), value.encode())
+        self.changes += 1
+        self._unsure = True
+
+    def forget(self) -> None:
+        """Values written since the last call may have been rolled back in the store."""
+        if self._unsure:
+            self.changes += 1
+            self._unsure = False
 
     def withhold(self, obis: bytes) -> None:
         """Devices of this variant have no such object: what a request asks of it is undefined."""

@@ -32,7 +32,7 @@ from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, Prote
 from firmware_emu.gbcs import cosem_time, protect
 from firmware_emu.gbcs.axdr import Data, Null
 from firmware_emu.gbcs.dlms import AccessOutcome, AccessRequest, AccessResponse, AccessResult, Choice, Protected, ProtectionParameters
-from firmware_emu.gbcs.envelope import MAX_LENGTH, GroupingHeader, Message, OtherInformation
+from firmware_emu.gbcs.envelope import MAX_LENGTH, GroupingHeader, Message, OtherInformation, message_of
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.gbcs.use_cases import UseCase, by_code
 from firmware_emu.ids import CraFlag, Eui64
@@ -518,7 +518,7 @@ class GbcsDevice:
                 self.trace.emit("device", self.name, "alert not sent", code=f"{code:04x}", reason=str(problem))
 
     def _queue(self, data: bytes) -> None:
-        message = Message.decode(data)
+        message = message_of(data)
         self.trace.emit("device", self.name, "alert", message=str(message.header.identifier), target=str(message.header.recipient))
         if self._held_back is not None:
             self._held_back.append(data)

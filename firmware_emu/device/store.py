@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 
@@ -37,6 +37,10 @@ class Store(Protocol):
         Reads inside see the writes made inside. A transaction inside a transaction is part of the outer one.
         """
         ...
+
+
+_PART: AbstractContextManager[None] = nullcontext()
+"""Transaction inside a transaction: part of the outer one."""
 
 
 class MemoryStore:
@@ -88,11 +92,11 @@ class MemoryStore:
             insort(self._names, key)
         self._values[key] = value
 
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._outermost() if self._pending is None else _PART
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        if self._pending is not None:
-            yield
-            return
+    def _outermost(self) -> Iterator[None]:
         self._pending = {}
         try:
             yield

@@ -370,6 +370,12 @@ class Message:
         return message
 
 
+@lru_cache(maxsize=64)
+def message_of(octets: bytes) -> Message:
+    """As :meth:`Message.decode`; the last few are kept by their octets, since every part that a message passes looks at it."""
+    return Message.decode(octets)
+
+
 def _length(data: bytes, position: int, end: int, field_name: str) -> tuple[int, int]:
     """A length that the octets up to ``end`` can hold, and where what it counts starts; short ones, most of all, without a Reader."""
     if position < end:

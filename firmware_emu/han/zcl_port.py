@@ -441,7 +441,7 @@ class ZclPort:
         await self.port.send(partner, ApsFrame(cluster, frame.encode(), source_endpoint, endpoint, secured=secured))
 
     def _record(self, event: str, partner: Eui64, cluster: int, frame: ZclFrame, secured: bool) -> None:
-        if self._trace is None:
+        if self._trace is None or not self._trace.heard:
             return
         declared = clusters.BY_ID.get(cluster)
         named: str | None = None

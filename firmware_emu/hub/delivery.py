@@ -27,7 +27,7 @@ from enum import Enum
 from firmware_emu.device.store import Store
 from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.gbcs import gbt
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import message_of
 from firmware_emu.han.tunnel import TunnelClient, TunnelClosed, TunnelRefused, TunnelServer
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.hub.device_log import DeviceLog, ListedDevice, ListedState, RegisteredType
@@ -141,7 +141,7 @@ class DeliveryContext:
 def identifier_of(message: bytes) -> str | None:
     """The message identifier for the trace; None for octets that are no GBCS message."""
     try:
-        return str(Message.decode(message).header.identifier)
+        return str(message_of(message).header.identifier)
     except DecodeError:
         return None
 
@@ -149,7 +149,7 @@ def identifier_of(message: bytes) -> str | None:
 def is_alert(message: bytes) -> bool:
     """True if the octets are a GBCS Alert."""
     try:
-        return Message.decode(message).header.cra is CraFlag.ALERT
+        return message_of(message).header.cra is CraFlag.ALERT
     except DecodeError:
         return False
 

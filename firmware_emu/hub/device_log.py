@@ -136,6 +136,9 @@ class _Heard:
     rssi: tuple[int, int, int]
     lqi: tuple[int, int, int]
 
+    def of(self, entry: ListedDevice) -> ListedDevice:
+        return replace(entry, last_communication=self.at, rssi=self.rssi, lqi=self.lqi)
+
 
 class DeviceLog:
     """Current and historic log over a store. ``on_change`` is called in the transaction when what CS14 backs up has changed."""
@@ -146,6 +149,8 @@ class DeviceLog:
         self._historic_capacity = historic_capacity
         self._now = now
         self._heard: dict[Eui64, _Heard] = {}
+        self._read: dict[Eui64, tuple[bytes, _Heard | None, ListedDevice]] = {}
+        """Entries as they were read last, by the octets and the hearing they were made of: every frame looks at its Device's."""
         self.on_change: Callable[[], None] | None = None
 
     # --- reading
@@ -159,10 +164,16 @@ class DeviceLog:
         """The entry of ``device``, None if it is not in the current log."""
         octets = self._store.get(CURRENT + str(device))
         if octets is None:
+            self._read.pop(device, None)
             return None
+        heard, known = self._heard.get(device), self._read.get(device)
+        if known is not None and known[0] == octets and known[1] is heard:
+            return known[2]
         entry = ListedDevice.decode(device, octets)
-        heard = self._heard.get(device)
-        return entry if heard is None else replace(entry, last_communication=heard.at, rssi=heard.rssi, lqi=heard.lqi)
+        if heard is not None:
+            entry = heard.of(entry)
+        self._read[device] = octets, heard, entry
+        return entry
 
     def historic(self) -> tuple[ListedDevice, ...]:
         """The historic log, oldest first."""
@@ -220,7 +231,8 @@ class DeviceLog:
         entry = self.get(device)
         if entry is None:
             return False
-        self._heard[device] = _Heard(self._now(), _spread(entry.rssi, rssi), _spread(entry.lqi, lqi))
+        heard = self._heard[device] = _Heard(self._now(), _spread(entry.rssi, rssi), _spread(entry.lqi, lqi))
+        self._read[device] = self._read[device][0], heard, heard.of(entry)
         return True
 
     def flush(self) -> None:

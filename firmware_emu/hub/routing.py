@@ -19,7 +19,7 @@ from firmware_emu.device.store import Store
 from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.alerts import DELIVERY_FAILURE, DeliveryFailure
 from firmware_emu.gbcs.cosem_time import encode_generalized
-from firmware_emu.gbcs.envelope import GroupingHeader, Message
+from firmware_emu.gbcs.envelope import GroupingHeader, Message, message_of
 from firmware_emu.hub.delivery import Mailbox, Waiting, fetches
 from firmware_emu.hub.device_log import DeviceLog, ListedDevice, RegisteredType
 from firmware_emu.hub.profile import HubConfig
@@ -145,7 +145,7 @@ class Router:
 
     def _route(self, data: bytes, source: str, sender: ListedDevice | None = None) -> None:
         try:
-            message = Message.decode(data)
+            message = message_of(data)
         except DecodeError as error:
             self._trace.emit("hub", "hub", "refused", target=source, data=data, reason=str(error))
             return
@@ -199,7 +199,7 @@ class Router:
         """Take what a hand-held terminal hands over: a Command for the hub or a Device of its log, whose protection decides. Anything else
         is refused without an answer, and nothing goes to the SM WAN."""
         try:
-            message = Message.decode(data)
+            message = message_of(data)
         except DecodeError as error:
             self._trace.emit("hub", "hub", "refused", target=str(terminal), reason=str(error))
             return
@@ -220,7 +220,7 @@ class Router:
             reason = f"a hand-held terminal hands over Commands, and this is of kind {header.cra.name}"
         elif own is not None:
             for answer in own.receive(data):
-                made = Message.decode(answer).header
+                made = message_of(answer).header
                 if made.cra is CraFlag.RESPONSE:
                     self._queue(terminal, made.identifier, answer)
                 else:
@@ -241,7 +241,7 @@ class Router:
 
     def _answer(self, data: bytes, source: str) -> None:
         """An answer of the CHF or GPF: to a Device that asked over the HAN, else to the DCC."""
-        recipient = Message.decode(data).header.recipient
+        recipient = message_of(data).header.recipient
         if source != "wan" and self._log.get(recipient) is not None:
             self._mailbox.put(recipient, data, int(self._now()))
             self._wake(recipient)
@@ -254,7 +254,7 @@ class Router:
 
     def undelivered(self, entry: ListedDevice, waiting: Waiting) -> None:
         """A message that was given up: 0x819D for one that a GSME did not fetch, 0x8F84 for the others (reference chts 4)."""
-        identifier = Message.decode(waiting.message).header.identifier
+        identifier = message_of(waiting.message).header.identifier
         self._trace.emit(
             "hub", "hub", "given up", target=str(entry.device), message=str(identifier), waited_s=int(self._now()) - waiting.stored
         )

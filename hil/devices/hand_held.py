@@ -18,7 +18,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.gbcs import gbt
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import message_of
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.han.inter_pan import InterPanFrame, InterPanReceiver, InterPanSender
 from firmware_emu.han.inter_pan_port import ENDPOINT, InterPanPort
@@ -102,7 +102,7 @@ class HandHeldTerminal(HanDevice):
     def load(self, *commands: bytes) -> None:
         """Take Commands that a user got for local delivery. Raises DecodeError for octets that are none."""
         for command in commands:
-            self.loaded[Message.decode(command).header.identifier] = command
+            self.loaded[message_of(command).header.identifier] = command
 
     # --- onto the HAN
 
@@ -204,7 +204,7 @@ class HandHeldTerminal(HanDevice):
         self.trace.emit("device", self.name, "discarded", reason=str(problem), data=data)
 
     def _took(self, octets: bytes) -> None:
-        header = Message.decode(octets).header
+        header = message_of(octets).header
         command = MessageIdentifier(header.recipient, header.originator, CraFlag.COMMAND, header.counter)
         self.loaded.pop(command, None)
         self.responses.append(octets)
@@ -213,6 +213,6 @@ class HandHeldTerminal(HanDevice):
 
 def _identifier(octets: bytes) -> str | None:
     try:
-        return str(Message.decode(octets).header.identifier)
+        return str(message_of(octets).header.identifier)
     except DecodeError:
         return None

@@ -19,7 +19,7 @@ from firmware_emu.device.pipeline import UseCases
 from firmware_emu.device.store import Store
 from firmware_emu.errors import DecodeError, ProtectionError, RadioError
 from firmware_emu.gbcs import protect
-from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
+from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation, message_of
 from firmware_emu.gbcs.gbz import Component, Gbz
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
@@ -124,7 +124,7 @@ class Ppmid(TunnelServerDevice):
     def receive(self, data: bytes) -> None:
         """A response to one of this Device's own commands is taken if its MAC holds; everything else is a Command or refused."""
         try:
-            message = Message.decode(data)
+            message = message_of(data)
             waiting = self._asked.get(message.header.counter) if message.header.cra is CraFlag.RESPONSE else None
             if waiting is not None and not waiting.done():
                 protect.check_mac(message, self.credentials.z(message.header.originator))

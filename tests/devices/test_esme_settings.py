@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from firmware_emu.crypto.keystore import Keystore
@@ -11,7 +13,7 @@ from firmware_emu.gbcs.axdr import Array, BitString, Boolean, Data, Number, Octe
 from firmware_emu.gbcs.dlms import AccessResult, DataNotification, parse_obis
 from firmware_emu.gbcs.envelope import Message
 from hil.devices.esme.variant import POLYPHASE, SECOND_ELEMENT_OBJECTS, TWIN_ELEMENT
-from tests.devices.meter_bench import Bench, at_once, put
+from tests.devices.meter_bench import Bench, at_once, limit, put
 from tests.devices.settings_table import rows
 
 _AN_HOUR_BEFORE = bytes.fromhex("07ea0601ff0b1e00008000ff")
@@ -163,3 +165,26 @@ def test_logs_keep_their_hundred_newest_entries(device_pki: Keystore) -> None:
         bench.esme.events.tell(0x81AB if number % 2 else 0x81AA)
     log = bench.read(7, "0-0:99.98.0")
     assert len(log.elements) == 100  # type: ignore[attr-defined]
+
+
+class _Torn(Exception):
+    pass
+
+
+def test_settings_that_are_rolled_back_in_the_store_are_the_old_ones_again(device_pki: Keystore) -> None:
+    meter = (bench := Bench(device_pki)).esme
+    before = meter.metering.settings.limit
+    with contextlib.suppress(_Torn), meter.store.transaction():
+        bench.do(0x0043, limit(6900, 300, 30, disables=True))
+        assert meter.metering.settings.limit.watts == 6900
+        raise _Torn
+    meter.receive(b"")  # whatever came: what was counted and set since is in doubt
+    assert meter.metering.settings.limit == before
+
+
+def test_a_command_that_changes_nothing_wakes_nobody_and_one_that_does_wakes_who_waits_for_the_next_moment(device_pki: Keystore) -> None:
+    meter = (bench := Bench(device_pki)).esme
+    for code, items, wakes in ((0x0027, [], False), (0x0043, limit(6900, 300, 30, disables=True), True)):
+        meter._stirred.clear()
+        bench.do(code, items)
+        assert meter._stirred.is_set() is wakes

@@ -32,7 +32,7 @@ from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore, Store
 from firmware_emu.errors import DecodeError, ProtectionError, RadioError
 from firmware_emu.gbcs import gbt
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import message_of
 from firmware_emu.han.base import HanNode
 from firmware_emu.han.key_establishment import KeyEstablishmentServer, establish
 from firmware_emu.han.tunnel import TunnelServer
@@ -429,6 +429,6 @@ class TunnelServerDevice(GbcsHanDevice):
 def _identifier(data: bytes) -> str | None:
     """The message identifier for the trace, None for octets that are no message."""
     try:
-        return str(Message.decode(data).header.identifier)
+        return str(message_of(data).header.identifier)
     except DecodeError:
         return None

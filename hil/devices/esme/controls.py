@@ -95,6 +95,11 @@ class Controls:
         self._known = json.dumps(state).encode()
         self._esme.store.put(self._key, self._known)
 
+    @property
+    def stored(self) -> bytes:
+        """State that the store holds."""
+        return self._known
+
     def forget(self) -> None:
         """As :meth:`.Metering.forget`."""
         self._known = b""

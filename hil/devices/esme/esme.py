@@ -181,11 +181,20 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         self.counter = message.header.counter
         self.update()
         with self._alone():
+            changes, before = self.model.changes, self._counted
             answer = self._dlms.execute(message)
-            self.settings_changed()
+            if self.model.changes != changes:
+                self.settings_changed()
             self.metering.look()
             self.controls.update(int(self.now()))
+            if self._counted != before:
+                self._stirred.set()
             return answer
+
+    @property
+    def _counted(self) -> tuple[bytes, bytes]:
+        """State that decides when something happens next."""
+        return self.metering.stored, self.controls.stored
 
     def receive(self, data: bytes) -> None:
         """One message from the hub. A change of supplier leaves a snapshot (reference gbcs-behaviour 5)."""
@@ -210,6 +219,7 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
 
     def _forget(self) -> None:
         """After what may have been rolled back in the store: nothing that is only in memory counts."""
+        self.model.forget()
         self.metering.forget()
         self.controls.forget()
 

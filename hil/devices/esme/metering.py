@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
 from importlib import resources
 from typing import Any, Protocol
 
+from firmware_emu.device.object_model import ObjectModel
 from firmware_emu.device.store import Store
 from firmware_emu.gbcs.axdr import Array, Boolean, Data, LongUnsigned, Number
 from hil.devices.esme.variant import EsmeVariant
@@ -408,6 +409,7 @@ class ElectricityMeasured(MeterPart, Offset, Protocol):
     variant: EsmeVariant
     registers: EsmeRegisters
     maker: Maker
+    model: ObjectModel
 
     def contactor_moves(self, state: LoadSwitch) -> bool:
         """Move the contactor; False if it does not move."""
@@ -428,6 +430,7 @@ def randomised_offset(esme: Offset) -> int:
 class _Reading:
     """Settings, and the values of the model that they were made of."""
 
+    changes: int
     delay: int
     values: Mapping[tuple[int, str, int], Data]
     settings: EsmeSettings
@@ -470,7 +473,9 @@ class Metering(Metrology[LoadSwitch, EsmeSettings]):
         return {"switch": int(self.supply)} | {key: part.state() for key, part in self._parts.items()}
 
     def _read_settings(self) -> EsmeSettings:
-        maker = self._esme.maker
+        maker, changes = self._esme.maker, self._esme.model.changes
+        if self._read is not None and self._read.changes == changes:
+            return self._read.settings
         delay = randomised_offset(self._esme) if maker.offset_tariff else 0
         last = self._read
         if last is None or last.delay != delay or any(self._esme.read(*place) is not value for place, value in last.values.items()):
@@ -479,7 +484,8 @@ class Metering(Metrology[LoadSwitch, EsmeSettings]):
             def read(class_id: int, obis: str, attribute: int) -> Data:
                 return values.setdefault((class_id, obis, attribute), self._esme.read(class_id, obis, attribute))
 
-            last = self._read = _Reading(delay, values, EsmeSettings.read(read, len(self.phases), delay, maker))
+            last = _Reading(changes, delay, values, EsmeSettings.read(read, len(self.phases), delay, maker))
+        self._read = replace(last, changes=changes)
         return last.settings
 
     def settings_changed(self) -> None:

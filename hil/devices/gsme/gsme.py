@@ -22,7 +22,7 @@ from firmware_emu.device.store import Store
 from firmware_emu.errors import CommsHubError, DecodeError, RadioError
 from firmware_emu.gbcs import gbt
 from firmware_emu.gbcs.asn1_types import SetTimeCommand, SetTimeResponse
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import Message, message_of
 from firmware_emu.gbcs.use_cases import UseCase
 from firmware_emu.han.base import HanNode, SimpleDescriptor
 from firmware_emu.han.mailbox import MailboxClient
@@ -434,4 +434,4 @@ class _Polling:
 
 
 def _name(message: bytes) -> str:
-    return str(Message.decode(message).header.identifier)
+    return str(message_of(message).header.identifier)

@@ -139,6 +139,11 @@ class Metrology(ABC, Generic[S, SET]):
         for register in self.counting():
             register.save()
 
+    @property
+    def stored(self) -> bytes:
+        """State that the store holds but for the registers'."""
+        return self._known
+
     # --- settings
 
     @property
