@@ -124,24 +124,30 @@ class Processing:
         travel.leg("user signs the request")
         refusal = self.sequence.problem(signed)
         refusal = refusal or await self.connections.admit(user.eui64, len(write_request(signed)), connection)
-        arrival = refusal or self.gateway.receive(signed, released=released, returns=returns)
-        travel.leg("arrival checks")
-        if isinstance(arrival, Refusal):
-            return self.execution.refused(request, arrival, travel, started)
-        # Only now, when the request is proven: nobody else moves a user's counter.
-        self.counters.saw(arrival.sender, arrival.request.request_id.counter, top_up=arrival.service.reference == "2.2")
-        if self.deferred.cancels(arrival):
-            return self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started)
-        if arrival.request.preceding is not None or self.deferred.due(arrival) is not None:
+        with self.context.store.transaction():  # from arrival to the SM WAN it is one: what a kill cuts off was never there
+            arrival = refusal or self.gateway.receive(signed, released=released, returns=returns)
+            travel.leg("arrival checks")
+            if isinstance(arrival, Refusal):
+                return self.execution.refused(request, arrival, travel, started)
+            # Only now, when the request is proven: nobody else moves a user's counter.
+            self.counters.saw(arrival.sender, arrival.request.request_id.counter, top_up=arrival.service.reference == "2.2")
+            if self.deferred.cancels(arrival):
+                return self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started)
+            waits = arrival.request.preceding is not None or self.deferred.due(arrival) is not None
+            ended = None if waits else self._go(user, arrival, travel, started)
+        if waits:
             refusal = await self.deferred.wait(arrival)
             travel.leg("held until its execution time")
             started = self.context.clock.now()
-        if refusal is None and not arrival.service.device_service:
+            ended = self.execution.refused(request, refusal, travel, started) if refusal else self._go(user, arrival, travel, started)
+        return ended or await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
+
+    def _go(self, user: User, arrival: Arrival, travel: Travel, started: float) -> Outcome | None:
+        """Carry on a request of a user that is here; its end, None where that is with the Device."""
+        if not arrival.service.device_service:
             return self.execution.execute(arrival, travel, started)
-        refusal = refusal or self.journey.travel(user, arrival, travel)
-        if refusal is not None:
-            return self.execution.refused(request, refusal, travel, started)
-        return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
+        refusal = self.journey.travel(user, arrival, travel)
+        return None if refusal is None else self.execution.refused(arrival.request, refusal, travel, started)
 
     async def take(self, request: ServiceRequest, *, connection: int | None = None) -> Answered:
         """A request, or signed pre-command, of a user who is somewhere else: what it is told in the same exchange. ``connection`` is the

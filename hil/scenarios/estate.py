@@ -290,9 +290,10 @@ class Estate:
 
     async def open(self) -> None:
         """The DCC with its users, and every home powered and connected."""
-        for one in self.boards:
-            hold_and_register(self.dcc, one)
-            list_hub(self.dcc, one)
+        with self.dcc.store.transaction():
+            for one in self.boards:
+                hold_and_register(self.dcc, one)
+                list_hub(self.dcc, one)
         await self._begin()
         for dwelling in self.dwellings:
             dwelling.wan.coverage = self.plan.coverage

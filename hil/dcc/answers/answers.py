@@ -15,7 +15,7 @@ from typing import Protocol
 
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError, StoreTrouble
 from firmware_emu.gbcs.asn1_types import StatusCode
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import Message, message_of
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
 from firmware_emu.supervised import supervised
 from hil.dcc.answers.alerts import Alerts, CredentialsChanged
@@ -126,7 +126,7 @@ class Responses:
             return proof
 
     def _misfit(self, chf: Eui64 | None, stored: StoredRequest, message: Message) -> str | None:
-        sent = Message.decode(stored.command or b"")
+        sent = message_of(stored.command or b"")
         asked = sent.header.other.encode()[:_REPEATED_OTHER_INFORMATION]
         answered = message.header.other.encode()[:_REPEATED_OTHER_INFORMATION]
         if answered != asked:
@@ -154,7 +154,7 @@ class Responses:
         """The user's own keys disproved it: the command is outstanding again, or its user was told before that no answer came."""
         with self._context.store.transaction():
             self._context.requests.move(request, RequestEvent.DISPROVE)
-            self.stray(None, StrayKind.NOT_AUTHENTIC, Message.decode(octets), octets, f"refused by the user: {reason}")
+            self.stray(None, StrayKind.NOT_AUTHENTIC, message_of(octets), octets, f"refused by the user: {reason}")
 
     def strays(self) -> tuple[Stray, ...]:
         """Messages that reached nobody, oldest first."""
@@ -243,7 +243,7 @@ class Answers:
             stored = self.context.requests.get(name)
             match effect:
                 case Effect.CHANGE_RECORDS if stored.response is not None:
-                    message = Message.decode(stored.response)
+                    message = message_of(stored.response)
                     if not self._left_to_recipient(message):
                         self._change_records(stored, message)
                 case Effect.HAND_OVER:
@@ -277,7 +277,7 @@ class Answers:
         user, octets = self.receivers.get(stored.user), stored.response
         if user is None or octets is None or not stored.awaits_delivery:
             return
-        message, late = Message.decode(octets), stored.state is RequestState.LATE
+        message, late = message_of(octets), stored.state is RequestState.LATE
         if self._left_to_recipient(message):
             try:
                 user.prove(message)
@@ -328,7 +328,7 @@ class Answers:
     def return_local(self, arrival: Arrival, octets: bytes) -> Mapping[str, object]:
         """8.13: a Response to a local Command of this user (LC-05). Raises OwnServiceRefused."""
         try:
-            message = Message.decode(octets)
+            message = message_of(octets)
         except DecodeError as error:
             raise OwnServiceRefused("local-unreadable", problem=error) from error
         named, header = text(arrival.request, "OriginalRequestID"), message.header
@@ -479,7 +479,7 @@ class Answers:
             refusal = refused("user-cannot-read", problem=error)
             return self._outcome(Verdict.FAILED, stored, travel, "I0", "user", str(error), refusal=refusal)
         travel.leg("user verifies and parses")
-        message = Message.decode(octets)
+        message = message_of(octets)
         verdict = judge(message)
         self.context.trace.emit(
             "dcc",
@@ -576,7 +576,7 @@ class HubReceiver:
         """One GBCS message from a hub; nothing it holds may stop the channel, so what cannot be used becomes a stray."""
         chf, octets = told.chf, told.octets
         try:
-            message = Message.decode(octets)
+            message = message_of(octets)
         except DecodeError as error:
             self.responses.stray(chf, StrayKind.UNREADABLE, None, octets, str(error))
             return

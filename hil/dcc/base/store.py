@@ -16,7 +16,7 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -118,6 +118,8 @@ class Companions(Protocol):
     def hear(self, take: Callable[[str], None]) -> None: ...
 
 
+_PART: AbstractContextManager[None] = nullcontext()
+"""Transaction inside a transaction."""
 _URL = re.compile(r"postgres(?:ql)?:/+")
 
 
@@ -164,12 +166,12 @@ class DccStore:
         if self.companions is not None:
             self.companions.tell(text)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing; a transaction inside a transaction is part of the outer one."""
-        if self._depth:
-            yield
-            return
+        return _PART if self._depth else self._outermost()
+
+    @contextmanager
+    def _outermost(self) -> Iterator[None]:
         self._file.begin()
         self._depth = 1
         try:
@@ -276,10 +278,8 @@ class NamedValues:
         rows = self._store.rows("SELECT key FROM store WHERE key >= ? AND key < ? ORDER BY key", (low, low + "\U0010ffff"))
         return [row["key"][len(self._prefix) :] for row in rows]
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with self._store.transaction():
-            yield
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._store.transaction()
 
 
 E = TypeVar("E")

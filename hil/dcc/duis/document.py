@@ -20,7 +20,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
@@ -281,9 +281,14 @@ def sign_document(root: etree._Element, key: EllipticCurvePrivateKey, certificat
     )
     named = etree.Element(f"{_DS}KeyInfo", nsmap={"ds": SIGNATURE_NAMESPACE})
     pair = etree.SubElement(etree.SubElement(named, f"{_DS}X509Data"), f"{_DS}X509IssuerSerial")
-    etree.SubElement(pair, f"{_DS}X509IssuerName").text = certificate.issuer.rfc4514_string()
+    etree.SubElement(pair, f"{_DS}X509IssuerName").text = _issuer_of(certificate)
     etree.SubElement(pair, f"{_DS}X509SerialNumber").text = str(certificate.serial_number)
     return parse_document(etree.tostring(signer.sign(root, key=key, key_info=named)))
+
+
+@lru_cache(maxsize=256)
+def _issuer_of(certificate: x509.Certificate) -> str:
+    return certificate.issuer.rfc4514_string()
 
 
 def verify_request(request: ServiceRequest, certificate: x509.Certificate) -> Verified[ServiceRequest]:

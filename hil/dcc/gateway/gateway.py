@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError, StoreTrouble
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import Message, message_of
 from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import Eui64
 from hil.dcc.anomaly import ANOMALIES
@@ -169,13 +169,13 @@ class Gateway:
         """The message inside a signed pre-command, if it equals the remembered one and its signature holds."""
         stored = self._context.requests.find(arrival.name)
         try:
-            message = Message.decode(Node(arrival.request.body).base64("GBCSPayload"))
+            message = message_of(Node(arrival.request.body).base64("GBCSPayload"))
         except DecodeError as error:
             return self._refuse(arrival.request, refused("pre-command-unreadable", problem=error))
         if (
             stored is None
             or stored.pre_command is None
-            or message.signed_bytes != Message.decode(stored.pre_command).signed_bytes
+            or message.signed_bytes != message_of(stored.pre_command).signed_bytes
             or message.mac is not None
         ):
             return self._refuse(arrival.request, refused("pre-command-changed"))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.errors import NotAvailable, fault_named
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import message_of
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.base.refusals import refused
@@ -89,7 +89,7 @@ class Sequence:
         if stored.state is RequestState.EXECUTED:
             return True, stored.state
         if stored.state in ANSWERED and stored.delivered is not None and stored.response is not None:
-            verdict = judge(Message.decode(stored.response))
+            verdict = judge(message_of(stored.response))
             return verdict.done, verdict.text
         return None, stored.state
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
 
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.credentials import cells_of
@@ -95,25 +97,20 @@ def device_type_of(name: str) -> DeviceType:
 
 def device_of(row: Row) -> Device:
     """A row of the table ``devices``."""
-    return Device(
-        Eui64.parse(row["eui"]),
-        DeviceType[row["type"]],
-        row["status"],
-        row["since"],
-        row["manufacturer"],
-        row["model"],
-        row["version"],
-        row["firmware"],
-        row["esme_variant"],
-        Eui64.parse(row["notified_by"]) if row["notified_by"] else None,
-        row["import_mpxn"],
-        row["secondary_mpan"],
-        row["export_mpan"],
-        row["postcode"],
-        row["premises"],
-        row["uprn"],
-        bool(row["domestic"]),
-    )
+    return _device(*[row[column] for column in _COLUMNS])
+
+
+_COLUMNS = tuple(column.name for column in fields(Device))
+"""Columns of the table ``devices``, in the order of the fields."""
+
+
+@lru_cache(maxsize=256)
+def _device(eui: str, kind: str, *columns: Any) -> Device:
+    """The Device of these columns; the last few are kept by what they hold, since every check of a request looks at its Device."""
+    *texts, notified_by, import_mpxn, secondary_mpan, export_mpan, postcode, premises, uprn, domestic = columns
+    notifier = Eui64.parse(notified_by) if notified_by else None
+    rest = *texts, notifier, import_mpxn, secondary_mpan, export_mpan, postcode, premises, uprn, bool(domestic)
+    return Device(Eui64.parse(eui), DeviceType[kind], *rest)
 
 
 class KnownParties:

@@ -23,7 +23,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.primitives import PrivateKey
 from firmware_emu.crypto.roles import KeyUsage, RemotePartyRole
 from firmware_emu.errors import CommsHubError, DecodeError, KeystoreError, ProtectionError
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import Message, message_of
 from firmware_emu.gbcs.protect import check_mac, check_signature, with_signature
 from firmware_emu.gbcs.verify_why import why_mac_fails
 from firmware_emu.ids import Eui64
@@ -160,7 +160,7 @@ class User:
         if not correlation.match:
             raise NotCorrelated(correlation)
         key = self._keystore.private_key(self.eui64, KeyUsage.DIGITAL_SIGNATURE)
-        signed = with_signature(Message.decode(pre_command), key)
+        signed = with_signature(message_of(pre_command), key)
         return self.sign(signed_pre_command(request, signed.encode(), command_variant))
 
     def learn(self, certificate: x509.Certificate) -> None:
@@ -178,7 +178,7 @@ class User:
 
         Raises DecodeError, ProtectionError.
         """
-        self.prove(Message.decode(octets))
+        self.prove(message_of(octets))
         try:
             return parse(octets, HeldKeys(self._keystore))
         except CannotRead as trouble:
@@ -187,7 +187,7 @@ class User:
     def deliver(self, delivery: Delivery) -> bool:
         """The user's receiving service: takes what the DCC pushes (reference dcc-notes 2). False for a message that is another user's:
         it is reported and discarded, not read (summary of H4.2-H4.8)."""
-        if delivery.octets is not None and not self._is_mine(Message.decode(delivery.octets)):
+        if delivery.octets is not None and not self._is_mine(message_of(delivery.octets)):
             self.in_error.append(replace(delivery, octets=None))
             return False
         self.inbox.append(delivery)

@@ -16,7 +16,7 @@ from cryptography import x509
 from lxml import etree
 
 from firmware_emu.errors import CommsHubError, IdentifierError
-from firmware_emu.gbcs.envelope import Message
+from firmware_emu.gbcs.envelope import Message, message_of
 from firmware_emu.ids import Eui64
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.results import Delivery, Refusal
@@ -186,7 +186,7 @@ class Exchange:
                 content = (("AlertCode", delivery.code.upper()), *gbcs(delivery.octets or b""))
                 identifier = None
                 if delivery.octets is not None:
-                    identifier = str(RequestId(delivery.device, user, Message.decode(delivery.octets).header.counter))
+                    identifier = str(RequestId(delivery.device, user, message_of(delivery.octets).header.counter))
                 document = self.documents.message("DeviceAlertMessage", "I0", content, response=identifier)
                 self._put(user, "i", delivery.code, document, None)
             case _:
@@ -195,12 +195,12 @@ class Exchange:
     def _executed_later(self, user: Eui64, delivery: Delivery) -> tuple[bytes, str] | None:
         """The Response that tells how a Device's later execution of a Command ended, and the request; None for another alert."""
         octets = delivery.octets
-        if octets is None or (counter := counter_of(alert := Message.decode(octets))) is None:
+        if octets is None or (counter := counter_of(alert := message_of(octets))) is None:
             return None
         stored = self.dcc.requests.find(name := str(RequestId(user, delivery.device, counter)))
         if stored is None or stored.command is None:
             return None
-        payload = outcome(alert, Message.decode(stored.command), octets, delivery.code)
+        payload = outcome(alert, message_of(stored.command), octets, delivery.code)
         reference = schedule()[stored.variant].reference
         return self.documents.response(name, stored.variant, reference, "I0", payload, from_device=True), name
 

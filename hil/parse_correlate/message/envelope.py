@@ -57,10 +57,11 @@ class Octets:
 
     def take(self, count: int, place: str) -> bytes:
         """The next ``count`` octets. Raises DecodeError where fewer are left."""
-        if count > self.left:
+        at = self.at
+        found = self.data[at : at + count]
+        if len(found) != count:
             self.fail(place, f"{count} octets expected, {self.left} left")
-        found = self.data[self.at : self.at + count]
-        self.at += count
+        self.at = at + count
         return found
 
     def number(self, size: int, place: str) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as declared
+from functools import lru_cache
 from typing import TypeAlias
 
 from cryptography import x509
@@ -52,7 +53,15 @@ def _secrets(own: list[ec.EllipticCurvePrivateKey], certificates: list[x509.Cert
         public = certificate.public_key()
         for key in own:
             if isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, type(key.curve)):
-                yield key.exchange(ec.ECDH(), public)
+                yield _agreed(key, certificate)
+
+
+@lru_cache(maxsize=1024)
+def _agreed(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> bytes:
+    """Shared secret of a private key and the holder of a certificate on its curve, remembered by the certificate's octets."""
+    public = certificate.public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    return key.exchange(ec.ECDH(), public)
 
 
 def _between(one: Entity, other: Entity, keys: Keys) -> Iterator[bytes]:
@@ -67,14 +76,20 @@ def mac_state(message: Message, keys: Keys) -> str:
     header = message.header
     if message.mac is None:
         return ABSENT
-    secrets = list(_between(header.originator, header.recipient, keys))
-    if header.kind == COMMAND and not _is_device(header.originator, keys):
-        secrets += [secret for broker in keys.brokers() for secret in _between(broker, header.recipient, keys)]
-    for secret in secrets:
+    checked = False
+    for secret in _mac_secrets(header, keys):
+        checked = True
         key = _key(secret, header.originator, header.kind, header.counter, header.recipient)
         if AESGCM(key).encrypt(_nonce(header), b"", message.mac_data)[:_MAC_SIZE] == message.mac:
             return VALID
-    return INVALID if secrets else UNCHECKED
+    return INVALID if checked else UNCHECKED
+
+
+def _mac_secrets(header: Header, keys: Keys) -> Iterator[bytes]:
+    yield from _between(header.originator, header.recipient, keys)
+    if header.kind == COMMAND and not _is_device(header.originator, keys):
+        for broker in keys.brokers():
+            yield from _between(broker, header.recipient, keys)
 
 
 def _is_device(entity: Entity, keys: Keys) -> bool:
@@ -113,8 +128,9 @@ def open_sealed(sealed: bytes, header: Header, keys: Keys) -> tuple[bytes | None
     sealed = sealed.removeprefix(SEALED_HEADER)
     reader = reader_of(header)
     counter = header.counter if header.party_originator_counter is None else header.party_originator_counter
-    secrets = list(_between(header.originator, reader, keys))
-    for secret in secrets:
+    problem = f"no key of {reader} is held"
+    for secret in _between(header.originator, reader, keys):
+        problem = f"the key between {header.originator} and {reader} does not open it"
         key = _key(secret, header.originator, _ENCRYPTION, counter, reader)
         body, tag = sealed[:-TAG_SIZE], sealed[-TAG_SIZE:]
         if len(tag) != TAG_SIZE:
@@ -125,7 +141,7 @@ def open_sealed(sealed: bytes, header: Header, keys: Keys) -> tuple[bytes | None
             return opener.update(body) + opener.finalize(), ""
         except InvalidTag:
             continue
-    return None, f"the key between {header.originator} and {reader} does not open it" if secrets else f"no key of {reader} is held"
+    return None, problem
 
 
 Payload: TypeAlias = (
