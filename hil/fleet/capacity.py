@@ -119,7 +119,7 @@ Processor time of one core, with the homes, the hubs and the DCC in one process.
 | Request (read 4.1.1), whole chain | {1000 * costs.read_s:,.2f} ms, {costs.request_commits:.1f} commits |
 | Request in the DCC's store | {costs.request_octets / 1000:,.1f} kB |
 | Alert, to its user | {1000 * costs.alert_s:,.2f} ms, {costs.alert_commits:.1f} commits |
-| Commit to the store | {1e6 * costs.commit_s:,.0f} µs |
+| Commit of one row to the store | {1e6 * costs.commit_s:,.0f} µs |
 | Wait for the medium, shared by the commits of its time | {1000 * costs.flush_s:,.1f} ms |
 
 ## Assumed, since no source says it

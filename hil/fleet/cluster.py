@@ -23,6 +23,9 @@ _TOPIC = "chub-fleet"
 _RETRIES = 3
 """Times that a partition is begun again whose worker was lost. Dask's own default for lost workers is three as well."""
 
+_WORKERS_S = 60.0
+"""For the first worker of a scheduler that is there, and for all that are made here. Own figure."""
+
 
 class PartitionLost(CommsHubError):
     """A partition could not be played to its end on any worker."""
@@ -41,13 +44,13 @@ class Workers:
 
 @dataclass(slots=True)
 class Played:
-    """Results of the partitions in the order of their ends, the time they took and how many workers were killed. ``done``: real second and
+    """Results of the partitions in the order of their ends, the time they took and how many workers were lost. ``done``: real second and
     worker's process of the first end of each home."""
 
     results: list[PartitionResult] = field(default_factory=list)
     done: list[tuple[float, int]] = field(default_factory=list)
     real_s: float = 0.0
-    killed: int = 0
+    lost: int = 0
     workers: int = 0
     dashboard: str = ""
 
@@ -87,12 +90,13 @@ def play_all(
         if instants and len(seen) >= instants[0]:
             instants.pop(0)
             os.kill(told["process"], signal.SIGKILL)
-            played.killed += 1
         done(len(seen))
 
     with ExitStack() as stack:
         client = stack.enter_context(_client(workers, stack))
-        played.dashboard, played.workers = client.dashboard_link, len(client.scheduler_info(n_workers=-1)["workers"])
+        _wait_for_workers(client, workers)
+        there = _addresses(client)
+        played.dashboard, played.workers = client.dashboard_link, len(there)
         begun(played.dashboard)
         client.run(_ready)  # so that the time of a run is that of its homes
         client.subscribe_topic(_TOPIC, heard)
@@ -103,8 +107,21 @@ def play_all(
                 raise PartitionLost(f"partition {future.key} on the workers of Dask: {_said(future)}")
             played.results.append(result)
         played.real_s = time.monotonic() - began
+        played.lost = len(there - _addresses(client))
         client.unsubscribe_topic(_TOPIC)
     return played
+
+
+def _addresses(client: Client) -> frozenset[str]:
+    return frozenset(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _wait_for_workers(client: Client, workers: Workers) -> None:
+    try:
+        client.wait_for_workers(1 if workers.scheduler else workers.count, timeout=_WORKERS_S)
+    except TimeoutError as none:
+        way = f"start one with `dask worker {workers.scheduler}`" if workers.scheduler else "see what its machine is short of"
+        raise NotAvailable("a worker of Dask", f"none came within {_WORKERS_S:g} s: {way}") from none
 
 
 def _said(future: object) -> str:

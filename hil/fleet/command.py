@@ -141,11 +141,11 @@ def run(
         _list(as_json)
         return
     (phases_of if hubs is None else far_phases_of)(scenario)
-    far = _far(scenario, hubs, web, keys, ramp, most, churn_s, reads)
     if kills and scheduler is not None:
         raise click.UsageError("--kill-workers with --scheduler: expected workers that are made here")
     if len(workers) > 1 and (scheduler is not None or hubs is not None or alone is not None):
         raise click.UsageError("--workers more than once: expected homes with a DCC of their own, on workers that are made here")
+    far = _far(scenario, hubs, web, keys, ramp, most, churn_s, reads)
     board = load_board(board_name)
     drawn = board.seed if seed is None else seed
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr, force=True)
@@ -320,7 +320,7 @@ def _report(
         merged(found, homes),
         found,
         played.real_s,
-        played.killed,
+        played.lost,
         facts,
         tuple(played.done),
         tuple(rates),

@@ -116,8 +116,8 @@ def _play_far(partition: Partition, far: FarSide, done: Callable[[int], None]) -
         round(memory, 1),
         os.getpid(),
         estate.user.asked,
-        estate.repeated(),
-        tuple(estate.doubled()),
+        estate.user.repeated(),
+        tuple(estate.user.doubled()),
         far.words(),
     )
 

@@ -264,6 +264,14 @@ class FarUser:
                 waits.set_result(etree.tostring(document))
         return Response(status_code=204)
 
+    def doubled(self) -> list[str]:
+        """Requests to which different Responses came."""
+        return [name for name, documents in self.taken.items() if len(documents) > 1]
+
+    def repeated(self) -> int:
+        """Number of times that a Response came which had come before."""
+        return sum(documents.total() - len(documents) for documents in self.taken.values())
+
     async def ask(self, variant: str, target: Eui64 | None, body: Mapping[str, Content] | None = None) -> FarOutcome:
         """A request and its end."""
         self.counter += 1000
@@ -396,14 +404,6 @@ class FarEstate:
     async def ask(self, home: Dwelling, variant: str, target: Eui64 | None = None, body: Mapping[str, Content] | None = None) -> FarOutcome:
         """A request of the homes' supplier."""
         return await self.user.ask(variant, target, body)
-
-    def doubled(self) -> list[str]:
-        """Requests to which different Responses came."""
-        return [name for name, documents in self.user.taken.items() if len(documents) > 1]
-
-    def repeated(self) -> int:
-        """Number of times that a Response came which had come before."""
-        return sum(documents.total() - len(documents) for documents in self.user.taken.values())
 
     async def close(self) -> None:
         if self._churning is not None:
