@@ -423,10 +423,10 @@ class HomeJourney(Strategy):
         return {"8F36", "AD1"} if self.station.dcc.alerts.relevant(self.chf) else {"8F36"}
 
     async def _alerts(self, wanted: set[str], before: int) -> set[str]:
-        """Codes of the alerts since ``before`` at the DCC, once all of ``wanted`` are there."""
+        """Codes of the alerts about the hub since ``before`` at the DCC, once all of ``wanted`` are there. A meter tells its own outage."""
 
         def codes() -> set[str]:
-            return {record.code for record in self.station.dcc.alerts.records()[before:]}
+            return {record.code for record in self.station.dcc.alerts.records()[before:] if record.device == self.chf}
 
         await self.station.until(f"the alerts {', '.join(sorted(wanted))}", lambda: wanted <= codes(), 600)
         return codes()
