@@ -76,6 +76,7 @@ def test_the_programs_that_the_manual_shows_run(program: str, capsys: pytest.Cap
     assert "Commissioned" in capsys.readouterr().out or "success" in capsys.readouterr().out or "async def" in program
 
 
+@pytest.mark.requirement("CH-34")
 def test_the_script_that_the_manual_shows_ends_as_it_says(tmp_path: Path) -> None:
     script = re.findall(r"```\n(# join\.txt.*?)```", text(), re.DOTALL)[0]
     path = tmp_path / "join.txt"

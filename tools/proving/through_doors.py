@@ -172,8 +172,11 @@ def install() -> None:
 def watch(watched: Watched) -> int:
     """Put the function, with its mutant, in the place of the one that is loaded; returns how many functions were replaced.
 
-    Programs started from now on load it too."""
+    Programs started from now on load it too, and so does this one where its module is not imported yet."""
     os.environ["CHUB_WATCHED"] = json.dumps(asdict(watched))
+    for finder in sys.meta_path:
+        if isinstance(finder, _Finder):
+            finder.watched = watched
     path = str(ROOT / watched.file)
     doors = json.loads(Path(os.environ["CHUB_DOORS"]).read_text(encoding="utf-8")).get(watched.file, {})
     new = [code for code in _codes(_code(path, doors, watched)) if code.co_qualname == watched.function]
