@@ -19,6 +19,7 @@ from hil.report.plots import draw
 from hil.report.run_log import NAME as LOG
 from hil.report.run_log import check_log
 from hil.report.verdict import Plot
+from hil.report.write import PAGES
 
 FORMAT = "commshub conformance run 1"
 _MOST_POINTS = 600
@@ -140,10 +141,10 @@ def read_record(place: Path) -> RunRecord:
 
 def render(record: RunRecord) -> str:
     """The page. The same record gives the same page."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(loader=PAGES, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["figure"] = figure
     environment.tests["open"] = is_open
-    template = environment.from_string(resources.files("hil.report").joinpath("conformance.html.j2").read_text(encoding="utf-8"))
+    template = environment.get_template("conformance.html.j2")
     groups: dict[str, list[CheckRow]] = {}
     for row in record["checks"]:
         groups.setdefault(row["group"], []).append(row)

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 
 from hil.report.verdict import Plot
 
 _COLOURS = ("#00587c", "#b5541c", "#3a7d44", "#7b3f8c", "#6b6b6b")
 _FEW = 4
 """Points of a line that are marked as such: one alone would not be seen."""
+
+_LABEL_IN = 0.2
+"""Room of one upright label across the chart, inches: two that are nearer would be printed over each other."""
+
+
+def labels(marks: Sequence[tuple[float, str]], room: float) -> list[tuple[float, str]]:
+    """Where each label stands, and its words: marks nearer to a label's own than ``room`` share that label, in their order."""
+    found: list[tuple[float, str]] = []
+    for when, text in sorted(marks, key=lambda mark: mark[0]):
+        if found and when - found[-1][0] < room:
+            found[-1] = (found[-1][0], f"{found[-1][1]}, {text}")
+        else:
+            found.append((when, text))
+    return found
 
 
 def draw(plot: Plot, *, width_in: float = 9.0, height_in: float = 2.6) -> str:
@@ -29,8 +44,10 @@ def draw(plot: Plot, *, width_in: float = 9.0, height_in: float = 2.6) -> str:
             marker="o" if len(points) < _FEW else "",
             markersize=4,
         )
-    for when, text in plot.marks:
+    for when, _ in plot.marks:
         axes.axvline(when, color="#999999", linewidth=0.7, linestyle=":")
+    first, last = axes.get_xlim()
+    for when, text in labels(plot.marks, (last - first) * _LABEL_IN / width_in):
         axes.annotate(text, (when, 1.0), xycoords=("data", "axes fraction"), rotation=90, fontsize=7, va="top", ha="right", color="#555555")
     axes.set_xlabel(plot.over)
     axes.set_ylabel(plot.unit)

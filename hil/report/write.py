@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 import jinja2
@@ -12,11 +11,14 @@ from hil.report.ladder import arrows, draw_ladder
 from hil.report.plots import draw
 from hil.report.verdict import Run
 
+PAGES = jinja2.PackageLoader("hil.report", "")
+"""Templates of the reports, and the style that a narrow screen gives all of them."""
+
 
 def write_html(run: Run, path: Path) -> None:
     """Write the report: verdicts, values, plots, ladder; one file that loads nothing."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(resources.files("hil.report").joinpath("report.html.j2").read_text(encoding="utf-8"))
+    environment = jinja2.Environment(loader=PAGES, autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.get_template("report.html.j2")
     began = run.records[0].time if run.records else 0.0
     path.write_text(
         template.render(

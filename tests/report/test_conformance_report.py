@@ -118,7 +118,7 @@ def test_the_page_holds_verdicts_sources_and_waveforms_and_loads_nothing(record:
 def test_what_has_no_figure_is_told_in_words_with_no_margin_and_a_group_keeps_its_capitals(record: RunRecord) -> None:
     record["checks"] = [row("RES-01", 1e9, unit="ohm", u=1.2e7, margin=9.99e8, limit=">= 1e+06", group="AC Lost and more")]
     page = render(record)
-    assert '<td class="n">open</td>' in page
+    assert '<td class="n" data-is="value">open</td>' in page
     for wrong in ("e+09", "e+08", "e+07", "open ohm", "Ac lost"):
         assert wrong not in page
     assert "<h2>AC Lost and more</h2>" in page
