@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +29,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from firmware_emu import extensions
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
 
 TomlValue = str | int | float | bool | datetime | list["TomlValue"] | dict[str, "TomlValue"]
@@ -57,7 +57,7 @@ Point = Annotated[Mpxn, _identifier(Mpxn), _MPXN_SCHEMA]
 def _installed(group: str) -> AfterValidator:
     def known(name: str) -> str:
         if name not in extensions.names(group):
-            raise ValueError(f"expected one of {', '.join(extensions.names(group))}")
+            raise ValueError(f"expected {one_of(name, extensions.names(group))}")
         return name
 
     return AfterValidator(known)
@@ -332,7 +332,7 @@ class DeviceTable(_Table):
             known: tuple[str, ...] = getattr(extensions.load(extensions.DEVICE, info.data["type"]), "makers", ())
             if maker not in known:
                 raise ValueError(
-                    f"expected one of {', '.join(known)}" if known else f"a Device of type {info.data['type']} has no makers' profiles"
+                    f"expected {one_of(maker, known)}" if known else f"a Device of type {info.data['type']} has no makers' profiles"
                 )
         return maker
 
@@ -342,9 +342,7 @@ class DeviceTable(_Table):
         if variant is not None and "type" in info.data:
             known: tuple[str, ...] = getattr(extensions.load(extensions.DEVICE, info.data["type"]), "variants", ())
             if variant not in known:
-                raise ValueError(
-                    f"expected one of {', '.join(known)}" if known else f"a Device of type {info.data['type']} has no variants"
-                )
+                raise ValueError(f"expected {one_of(variant, known)}" if known else f"a Device of type {info.data['type']} has no variants")
         return variant
 
 
@@ -466,8 +464,9 @@ class Board(_Table):
         for device in self.device:
             if device.name == name:
                 return device
-        names = ", ".join(device.name for device in self.device) or "none"
-        raise BoardError(self.name, "device", f"no Device is named {name!r}: expected one of {names}")
+        raise BoardError(
+            self.name, "device", f"no Device is named {name!r}: expected {one_of(name, [device.name for device in self.device])}"
+        )
 
 
 def board_folders() -> list[Path]:
@@ -488,11 +487,11 @@ def _find(name: str, beside: Path | None, asked_in: str, key: str) -> Path:
         path = Path(name) if beside is None else beside / name
         if path.is_file():
             return path
-        raise BoardError(asked_in, key, f"{path} is not there: expected a board file or one of {', '.join(board_names())}")
+        raise BoardError(asked_in, key, f"{path} is not there: a board file, or {one_of(path.stem, board_names())}")
     for folder in [*([beside] if beside else []), *board_folders()]:
         if (folder / f"{name}.toml").is_file():
             return folder / f"{name}.toml"
-    raise BoardError(asked_in, key, f"no board is named {name!r}: expected one of {', '.join(board_names())}, or a path to a .toml file")
+    raise BoardError(asked_in, key, f"no board is named {name!r}: expected a path to a .toml file, or {one_of(name, board_names())}")
 
 
 def _read(path: Path) -> dict[str, TomlValue]:
@@ -576,9 +575,11 @@ def load_board(name: str = "simulated", settings: tuple[str, ...] = ()) -> Board
         first = wrong.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            problem = "no such key" + _expected_keys(first["loc"])
+            problem = "no such key" + _expected(first["loc"][-1], _keys(first["loc"]))
         elif first["type"] == "missing":
-            problem = "missing: a board needs it" + _expected_keys((*first["loc"][:-1], ""))
+            problem = "missing: a board needs it" + _expected("", _keys((*first["loc"][:-1], "")))
+        elif first["type"] == "literal_error":
+            problem = f"read {first['input']!r}" + _expected(first["input"], _choices(first["loc"]))
         else:
             problem = first["msg"].removeprefix("Value error, ")
             if not key.endswith("install_code"):  # a secret: never shown
@@ -589,7 +590,23 @@ def load_board(name: str = "simulated", settings: tuple[str, ...] = ()) -> Board
     return board
 
 
-def _expected_keys(location: tuple[int | str, ...]) -> str:
+def _expected(word: object, known: Sequence[object]) -> str:
+    return f": expected {one_of(word, known)}" if known else ""
+
+
+def _choices(location: tuple[int | str, ...]) -> tuple[object, ...]:
+    """The words that a key takes which takes few."""
+    owner = _table(location)
+    return () if owner is None or location[-1] not in owner.model_fields else get_args(owner.model_fields[str(location[-1])].annotation)
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """The keys of the table that ``location`` is in."""
+    owner = _table(location)
+    return [] if owner is None else sorted(owner.model_fields)
+
+
+def _table(location: tuple[int | str, ...]) -> type[BaseModel] | None:
     model: type[BaseModel] = Board
     for part in location[:-1]:
         if isinstance(part, int):
@@ -597,9 +614,9 @@ def _expected_keys(location: tuple[int | str, ...]) -> str:
         annotation = model.model_fields[part].annotation
         inner = getattr(annotation, "__args__", (annotation,))[0]
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return ""
+            return None
         model = inner
-    return f": expected one of {', '.join(sorted(model.model_fields))}"
+    return model
 
 
 def board_schema() -> str:

@@ -8,34 +8,18 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
 
 import click
 
 from firmware_emu import __version__
 from firmware_emu.errors import CommsHubError
-from firmware_emu.extras import lacking, load
+from firmware_emu.extras import OpenGroup, lacking
 
 
-class _Nouns(click.Group):
+class _Nouns(OpenGroup):
     """Loads a noun's module only when it is used, so that ``chub gbcs`` does not import a radio."""
 
-    def _entry_points(self) -> dict[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group="chub.nouns")}
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self._entry_points()})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        known = super().get_command(ctx, cmd_name)
-        if known is not None:
-            return known
-        entry = self._entry_points().get(cmd_name)
-        if entry is None:
-            return None
-        command = load(entry)
-        assert isinstance(command, click.Command), f"{entry.value} is not a click command"
-        return command
+    entries = "chub.nouns"
 
 
 def _tell_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:

@@ -24,7 +24,23 @@ boundary: the hub and the devices answer with the status the specification asks 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+
+
+def nearest(word: object, known: Iterable[object]) -> str:
+    """``; did you mean ...?`` where something known looks like ``word``, in whatever case; else nothing."""
+    import difflib  # for a refusal alone
+
+    by_look = {str(one).casefold(): str(one) for one in known}
+    close = difflib.get_close_matches(str(word).casefold(), by_look, 1)
+    return f"; did you mean {by_look[close[0]]}?" if close else ""
+
+
+def one_of(word: object, known: Iterable[object]) -> str:
+    """``one of a, b; did you mean b?``: what was expected in place of a word that a closed vocabulary does not have."""
+    words = [str(one) for one in known]
+    return f"one of {', '.join(words)}{nearest(word, words)}" if words else "none: there is none"
 
 
 class CommsHubError(Exception):

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from firmware_emu import extras
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, one_of
 
 DEVICE, RADIO, NOUN = "commshub.device", "commshub.radio", "chub.console"
 _KINDS = {DEVICE: "a Device of type", RADIO: "a radio of kind", NOUN: "a noun named"}
@@ -29,5 +29,5 @@ def load(group: str, name: str) -> object:
     """The declaration of that name. Raises NotAvailable, which tells the names there are or the library that is missing."""
     found = _installed(group).get(name)
     if found is None:
-        raise NotAvailable(f"{_KINDS[group]} {name!r}", f"expected one of {', '.join(names(group)) or 'none: nothing is installed'}")
+        raise NotAvailable(f"{_KINDS[group]} {name!r}", f"expected {one_of(name, names(group))}")
     return extras.load(found)

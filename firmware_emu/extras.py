@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points, requires
 
 import click
 
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, nearest
 
 _DISTRIBUTIONS = {"serial": "pyserial", "usb": "pyusb", "pcapng": "python-pcapng", "multipart": "python-multipart"}
 """Libraries whose module and package have different names."""
@@ -59,3 +59,8 @@ class OpenGroup(click.Group):
             if isinstance(command, click.Command):
                 return command
         return None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No such command {args[0]!r}{nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib import resources
 
-from firmware_emu.errors import JigError
+from firmware_emu.errors import JigError, one_of
 
 
 class Direction(Enum):
@@ -96,4 +96,4 @@ def signal(symbol: str) -> Pin:
     try:
         return SIGNALS[symbol]
     except KeyError:
-        raise JigError(f"{symbol!r} is not a line of the connector: expected one of {', '.join(SIGNALS)}") from None
+        raise JigError(f"{symbol!r} is not a line of the connector: expected {one_of(symbol, SIGNALS)}") from None

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from ichis.bad_units import BAD_HUBS
@@ -57,8 +57,8 @@ def unit_under_test(name: str) -> Condition:
     """The modelled hub of that name in ``units.toml``. Raises BoardError naming those there are."""
     units = {**load_makers(file="units.toml").hubs, **{f"bad-{check}": condition for check, condition in BAD_HUBS.items()}}
     if name not in units:
-        known = ", ".join(one for one in units if not one.startswith("bad-"))
-        raise BoardError("ichis/units.toml", "jig.unit", f"no unit is named {name!r}: expected one of {known}, or bad- and a check's id")
+        known = one_of(name, [one for one in units if not one.startswith("bad-")])
+        raise BoardError("ichis/units.toml", "jig.unit", f"no unit is named {name!r}: expected bad- and a check's id, or {known}")
     return units[name]
 
 
@@ -76,7 +76,7 @@ def load_makers(path: Path | None = None, file: str = "makers.toml") -> Makers:
     for name, row in _rows(file, table, "host").items():
         kind = row.pop("kind", None)
         if kind not in _KINDS:
-            raise BoardError(file, f"host.{name}.kind", f"{kind!r}: expected one of {', '.join(_KINDS)}")
+            raise BoardError(file, f"host.{name}.kind", f"{kind!r}: expected {one_of(kind, _KINDS)}")
         kinds[name] = str(kind)
         hosts[name] = HostCondition(**_figures(file, f"host.{name}", row, HostCondition))  # type: ignore[arg-type]  # checked there
     hubs = {
@@ -97,7 +97,7 @@ def _figures(file: str, key: str, row: Mapping[str, object], model: type[HostCon
     known = {field.name for field in fields(model) if str(field.type).startswith(("float", "bool", "str"))}
     for name, value in row.items():
         if name not in known:
-            raise BoardError(file, f"{key}.{name}", f"no such figure: expected one of {', '.join(sorted(known))}")
+            raise BoardError(file, f"{key}.{name}", f"no such figure: expected {one_of(name, sorted(known))}")
         kind = next(str(field.type) for field in fields(model) if field.name == name)
         fits = {"b": isinstance(value, bool), "s": isinstance(value, str)}.get(
             kind[0], isinstance(value, int | float) and not isinstance(value, bool)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import serial
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import JigError, NotAvailable
+from firmware_emu.errors import JigError, NotAvailable, one_of
 from ichis.connector import Level, signal
 
 _OUTPUTS, _INPUTS = ("dtr", "rts"), ("cts", "dsr", "ri", "cd")
@@ -55,7 +55,7 @@ class ModemLines:
         for symbol, wire in wiring.items():
             signal(symbol)
             if wire.modem not in (*_OUTPUTS, *_INPUTS):
-                raise JigError(f"{symbol}: {wire.modem!r} is no modem line: expected one of {', '.join((*_OUTPUTS, *_INPUTS))}")
+                raise JigError(f"{symbol}: {wire.modem!r} is no modem line: expected {one_of(wire.modem, (*_OUTPUTS, *_INPUTS))}")
 
     @classmethod
     async def open(cls, url: str, clock: Clock, wiring: Mapping[str, Wiring] = HOST_END) -> ModemLines:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_emu.board import board_folders
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 from ichis.uart import LineProfile
 
 _NUMBERS = {
@@ -147,7 +147,7 @@ def load_profile(name: str) -> InterfaceProfile:
             raise BoardError(file, below, f"{profile[below]:g} is not below {above} = {profile[above]:g}")
     unknown = sorted(set(table) - set(limits) - set(choices) - {"name", "version", "host", "not_measured"})
     if unknown:
-        raise BoardError(file, unknown[0], f"no such limit: expected one of {', '.join((*limits, *choices))}")
+        raise BoardError(file, unknown[0], f"no such limit: expected {one_of(unknown[0], (*limits, *choices))}")
     if profile.host == "gas meter":
         raise BoardError(file, "host", "a gas meter as host is an option that is switched off: expected 'meter' or 'hot shoe'")
     if profile.host not in _HOSTS:
@@ -171,7 +171,7 @@ def _row(file: str, key: str, row: object, unit: str) -> dict[str, object]:
     if row["unit"] != unit:
         raise BoardError(file, f"{key}.unit", f"{row['unit']!r}: expected {unit!r}")
     if row["confidence"] not in _CONFIDENCE:
-        raise BoardError(file, f"{key}.confidence", f"{row['confidence']!r}: expected one of {', '.join(_CONFIDENCE)}")
+        raise BoardError(file, f"{key}.confidence", f"{row['confidence']!r}: expected {one_of(row['confidence'], _CONFIDENCE)}")
     return row
 
 
@@ -186,5 +186,5 @@ def _limit(file: str, key: str, table: object, unit: str) -> ProfileLimit:
 def _choice(file: str, key: str, table: object, expected: tuple[str, ...]) -> ProfileChoice:
     row = _row(file, key, table, "text")
     if row["value"] not in expected:
-        raise BoardError(file, f"{key}.value", f"{row['value']!r}: expected one of {', '.join(expected)}")
+        raise BoardError(file, f"{key}.value", f"{row['value']!r}: expected {one_of(row['value'], expected)}")
     return ProfileChoice(str(row["value"]), str(row["source"]), str(row["confidence"]))

@@ -44,7 +44,7 @@ def test_time_may_jump_only_where_every_part_is_virtual() -> None:
         ('name = "x"\nextends = "simulated"\n[hub]\nchf = 12\n', "hub.chf", "write it in quotes"),
         ('name = "x"\nextends = "simulated"\n[hub]\nchf = "02C4"\n', "hub.chf", "16 hexadecimal digits"),
         ('name = "x"\nextends = "simulated"\n[hub]\nchannel = 27\n', "hub.channel", "less than or equal to 26"),
-        ('name = "x"\nextends = "nowhere"\n', "extends", "expected one of"),
+        ('name = "x"\nextends = "nowhere"\n', "extends", "or one of"),
         (
             'name = "x"\nextends = "simulated"\n[[device]]\nname = "a"\ntype = "ESME"\neui = "02-E5-3E-00-00-00-00-01"\n'
             'install_code = "0102030405060708090A0B0C0D0E0F10FFFF"\n',

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, nearest, one_of
 
 PACKAGES = ("firmware_emu", "ichis", "hil")
 SUFFIXES = (".py", ".toml", ".csv", ".md")
@@ -76,9 +76,10 @@ class References:
             return Citation(citation, self.notes[name])
         if name in self.sources:
             return Citation(citation, self.sources[name])
+        names = (*self.sources, *self.notes)
         raise NotAvailable(
             f"{citation!r} names no source",
-            f"a citation is like 'GBCS 6.2.4' or 'reference gbcs-messages 7'; names: {', '.join((*self.sources, *self.notes))}",
+            f"a citation is like 'GBCS 6.2.4' or 'reference gbcs-messages 7'; names: {', '.join(names)}{nearest(name, names)}",
         )
 
     def find(self, text: str) -> Iterator[Citation]:
@@ -90,7 +91,7 @@ class References:
                 if part or "-" in name:
                     yield Citation(match[0], None, trouble=f"there is no note {name!r}")
             elif part and note.part(part) is None:
-                yield Citation(match[0], note, trouble=f"{name} has no part {part}: expected one of {', '.join(note.parts)}")
+                yield Citation(match[0], note, trouble=f"{name} has no part {part}: expected {one_of(part, note.parts)}")
             else:
                 yield Citation(match[0], note, part)
         for match in self._documents().finditer(text):

@@ -19,8 +19,8 @@ from firmware_emu.board import Board
 from firmware_emu.clock import Clock
 from firmware_emu.console.declare import Verb, WordError, declared
 from firmware_emu.console.result import Result
-from firmware_emu.console.words import nearest, read_line, values
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.console.words import read_line, values
+from firmware_emu.errors import CommsHubError, NotAvailable, nearest
 from firmware_emu.extras import load
 from firmware_emu.trace import Record, Trace
 
@@ -192,7 +192,7 @@ class Core:
             raise self.unknown(noun)
         verbs = self.nouns[noun].verbs()
         if verb not in verbs:
-            raise WordError(f"read {verb!r}, expected a verb of {noun}: {', '.join(verbs)}")
+            raise WordError(f"read {verb!r}, expected a verb of {noun}: {', '.join(verbs)}{nearest(verb, verbs)}")
         return self.nouns[noun], verbs[verb]
 
     def unknown(self, noun: str) -> CommsHubError:
@@ -306,7 +306,7 @@ def call_of(noun: Noun, verb: Verb, args: Sequence[object], kwargs: dict[str, ob
     for name, value in kwargs.items():
         parameter = by_name.get(name.rstrip("_"), pairs)
         if parameter is None:
-            raise WordError(f"{noun.name} {verb.name}: read {name!r}, expected {verb.usage or 'no value'}")
+            raise WordError(f"{noun.name} {verb.name}: read {name!r}, expected {verb.usage or 'no value'}{nearest(name, by_name)}")
         named[name if parameter is pairs else parameter.python] = parameter.read(value)
     missing = [place for place in places[len(read) :] if place.needed and place.python not in named]
     if missing:

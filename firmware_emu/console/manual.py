@@ -15,6 +15,7 @@ from rich.markdown import Markdown
 
 from firmware_emu.console.declare import Verb, WordError
 from firmware_emu.console.result import Result
+from firmware_emu.errors import nearest
 
 if TYPE_CHECKING:
     from firmware_emu.console.core import Core
@@ -68,7 +69,8 @@ def manual(bench: Core, topic: Sequence[str]) -> Result:
         )
     found = _found(bench, [word.lower() for word in topic])
     if not found:
-        raise WordError(f"help: read {' '.join(topic)!r}, expected a noun, a verb or a plain word; `help` lists them")
+        known = nearest(topic[-1], _words(bench, topic))
+        raise WordError(f"help: read {' '.join(topic)!r}, expected a noun, a verb or a plain word{known}; `help` lists them")
     pages = "\n\n".join(f"### {title}\n\n{body}" for title, body in found)
     return Result("", picture=Markdown(pages, code_theme="ansi_dark"), raw=pages)
 
@@ -80,6 +82,12 @@ def _found(bench: Core, topic: list[str]) -> list[tuple[str, str]]:
         verbs = bench.nouns[topic[0]].verbs()
         return [_section(verb) for name, verb in verbs.items() if len(topic) < 2 or topic[1] == name]
     return [(topic[0], sections()[topic[0]])] if topic[0] in sections() else []
+
+
+def _words(bench: Core, topic: Sequence[str]) -> list[str]:
+    """Words that could have stood last: verbs behind a noun, else what begins a call."""
+    known = bench.nouns.get(topic[0])
+    return list(known.verbs()) if known is not None and len(topic) > 1 else [*bench.nouns, *bench.plain, *sections()]
 
 
 def _section(verb: Verb) -> tuple[str, str]:

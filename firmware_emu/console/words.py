@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from firmware_emu.console.declare import Parameter, WordError
 
@@ -40,12 +39,6 @@ def unfinished(text: str) -> bool:
     except WordError:
         return True
     return any(text.count(left) > text.count(right) for left, right in ("()", "[]", "{}"))
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``, did you mean ...?`` where something known looks like it."""
-    close = difflib.get_close_matches(word, list(known), 1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def values(said: str, parameters: Sequence[Parameter], words: Sequence[str]) -> tuple[tuple[object, ...], dict[str, object]]:

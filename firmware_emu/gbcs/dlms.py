@@ -7,7 +7,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Self
 
-from firmware_emu.errors import DecodeError, IdentifierError
+from firmware_emu.errors import DecodeError, IdentifierError, one_of
 from firmware_emu.gbcs.axdr import (
     Array,
     BitString,
@@ -142,7 +142,7 @@ class Specification:
         """Read one; those without a selection are shared, an object model having a few hundred. Raises DecodeError."""
         octets = reader.take(10, "access specification")
         if octets[0] not in _CHOICES:
-            reader.fail("access specification", f"choice {octets[0]}, expected one of {', '.join(map(str, _CHOICES))}", back=10)
+            reader.fail("access specification", f"choice {octets[0]}, expected {one_of(octets[0], _CHOICES)}", back=10)
         plain = _specification(octets)
         if plain.choice is not Choice.GET_WITH_SELECTION:
             return plain
@@ -303,7 +303,7 @@ def _read_result(reader: Reader) -> AccessOutcome:
     result = _RESULTS.get(octets)
     if result is None:
         if octets[0] not in _RESULT_CHOICES:
-            reader.fail("response specification", f"choice {octets[0]}, expected one of {', '.join(map(str, _RESULT_CHOICES))}", back=2)
+            reader.fail("response specification", f"choice {octets[0]}, expected {one_of(octets[0], _RESULT_CHOICES)}", back=2)
         reader.fail("access result", f"{octets[1]} is no result of an access", back=1)
     return result
 

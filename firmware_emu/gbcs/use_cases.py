@@ -17,7 +17,7 @@ from importlib.resources import files
 from typing import TypeAlias, TypeVar
 
 from firmware_emu.crypto.roles import DeviceType
-from firmware_emu.errors import DecodeError, IdentifierError
+from firmware_emu.errors import DecodeError, IdentifierError, nearest, one_of
 from firmware_emu.gbcs.alerts import DELIVERY_FAILURE, GENERIC_CRITICAL, GENERIC_NON_CRITICAL, DeliveryFailure, GbzAlert
 from firmware_emu.gbcs.asn1 import Asn1Payload, codes
 from firmware_emu.gbcs.dlms import (
@@ -212,8 +212,7 @@ def _chosen(use_case: UseCase, lists: tuple[_List, ...], variant: str | None) ->
     for candidate in lists:
         if variant is None or candidate.variant == variant:
             return candidate
-    known = ", ".join(candidate.variant for candidate in lists) or "none"
-    raise IdentifierError(f"a variant of {use_case.name}", variant, known)
+    raise IdentifierError(f"a variant of {use_case.name}", variant, one_of(variant, [candidate.variant for candidate in lists]))
 
 
 @cache
@@ -256,7 +255,8 @@ def by_name(name: str) -> UseCase:
     use_case = _by_any_name().get(name.strip().lower())
     if use_case is None:
         near = [known for known in catalogue() if known.lower().startswith(name.strip().lower()[:4])]
-        raise IdentifierError("a use case", name, f"one of {', '.join(near[:12])}" if near else "a name of the catalogue, as ECS17b")
+        told = one_of(name.strip(), near[:12]) if near else f"a name of the catalogue, as ECS17b{nearest(name.strip(), catalogue())}"
+        raise IdentifierError("a use case", name, told)
     return use_case
 
 

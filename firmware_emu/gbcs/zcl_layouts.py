@@ -21,7 +21,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TypeAlias
 
-from firmware_emu.errors import IdentifierError
+from firmware_emu.errors import IdentifierError, one_of
 from firmware_emu.gbcs.envelope import Reader
 from firmware_emu.gbcs.gbz import CLUSTER_COMMAND, SERVER_TO_CLIENT, Component
 from firmware_emu.zse import clusters
@@ -262,8 +262,8 @@ def encode_zcl(cluster: int, frame_control: int, command: int, values: Mapping[s
     if layout is None:
         raise IdentifierError("a ZCL command with a layout", f"{cluster:04x}/{command:02x}", "a command of zcl_fields.csv")
     known = {item.name for item in layout.fields}
-    if not known.issuperset(values):
-        raise IdentifierError(f"a field of {layout.name}", ", ".join(sorted(set(values) - known)), ", ".join(sorted(known)))
+    if unknown := sorted(set(values) - known):
+        raise IdentifierError(f"a field of {layout.name}", ", ".join(unknown), one_of(unknown[0], sorted(known)))
     return _write_items(layout.name, layout.fields, values)
 
 

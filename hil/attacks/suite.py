@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, nearest
 from firmware_emu.trace import Record, Trace
 from hil.attacks import far_end, messages, process, radio, serial, wan
 from hil.attacks.arena import Attack, AttackResult, arena_of, named
@@ -25,7 +25,8 @@ def chosen(names: tuple[str, ...]) -> tuple[Attack, ...]:
     """Those of the given names, or beginnings of names up to a slash. Raises NotAvailable for one that is none."""
     for name in names:
         if not named(all_attacks(), (name,)):
-            raise NotAvailable(f"the attack {name!r}", "`chub attack list` shows all; a name may end at a slash, as gbcs/replayed")
+            near = nearest(name, [one.name for one in all_attacks()])
+            raise NotAvailable(f"the attack {name!r}", f"`chub attack list` shows all; a name may end at a slash, as gbcs/replayed{near}")
     return named(all_attacks(), names)
 
 

@@ -25,7 +25,7 @@ from importlib import resources
 from pathlib import Path
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.han_device import HanDevice
 from hil.devices.esme.esme import Esme
@@ -80,7 +80,7 @@ def load_day(name: str) -> Day:
     try:
         text = folder.joinpath(f"{name}.toml").read_text("utf-8") if name in names else Path(name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise BoardError(name, "day", f"cannot be read ({problem}): expected one of {', '.join(names)}, or a path") from problem
+        raise BoardError(name, "day", f"cannot be read ({problem}): expected a path, or {one_of(name, names)}") from problem
     return read_day(text, name)
 
 
@@ -102,7 +102,7 @@ def read_day(text: str, name: str) -> Day:
             raise BoardError(name, device, "expected a table of a Device's loads")
         for kind, figures in kinds.items():
             if kind not in _LOADS:
-                raise BoardError(name, f"{device}.{kind}", f"no such load: expected {', '.join(_LOADS)}")
+                raise BoardError(name, f"{device}.{kind}", f"no such load: expected {one_of(kind, _LOADS)}")
             loads[device, kind] = _figures(figures, f"{device}.{kind}", name)
     return Day(loads, tuple(sorted(events, key=lambda event: event.at)))
 
@@ -118,7 +118,7 @@ def _event(row: object, key: str, name: str) -> DayEvent:
         raise BoardError(name, key, f"expected a table of {', '.join(sorted(_KEYS))}")
     what, value, minutes = row.get("what"), row.get("value", 0), row.get("minutes")
     if what not in ("voltage", "credit", "outage", *TAMPER):
-        raise BoardError(name, f"{key}.what", f"read {what!r}, expected voltage, credit, outage or one of {', '.join(TAMPER)}")
+        raise BoardError(name, f"{key}.what", f"read {what!r}, expected {one_of(what, ('voltage', 'credit', 'outage', *TAMPER))}")
     if type(value) is not int or (minutes is not None and (type(minutes) is not int or minutes < 1)):
         raise BoardError(name, key, "value and minutes are whole numbers, minutes 1 or more")
     if what == "outage" and minutes is None:

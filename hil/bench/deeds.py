@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from firmware_emu.crypto.roles import DeviceType
 from firmware_emu.device import joins
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import CommsHubError, NotAvailable, one_of
 from firmware_emu.gbcs.gbz import Gbz
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.zcl import ZclStatus
@@ -74,7 +74,7 @@ async def do(device: HanDevice, name: str, value: str) -> Done:
     """Do it. Raises DeedError."""
     known = deeds_of(device)
     if name not in known:
-        raise DeedError(f"read {name!r}, expected what can be done to {device.name}: {', '.join(known) or 'nothing'}")
+        raise DeedError(f"read {name!r}, expected what can be done to {device.name}, {one_of(name, known)}")
     try:
         done = known[name].act(device, value)
         return await done if inspect.isawaitable(done) else done

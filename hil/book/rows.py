@@ -30,7 +30,7 @@ from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import TypeAlias
 
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, one_of
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain]"
 
@@ -142,7 +142,7 @@ class Book:
         wanted, places = list(numbers), list(benches)
         for bench in places:
             if bench not in self.benches:
-                raise BookError(f"bench: read {bench!r}, expected one of {', '.join(self.benches)}")
+                raise BookError(f"bench: read {bench!r}, expected {one_of(bench, self.benches)}")
         for number in wanted:
             if number not in self.rows:
                 raise BookError(f"row: read {number}, expected one of the {len(self.rows)} numbers that `chub book list` prints")
@@ -168,7 +168,7 @@ def read_rows(texts: Mapping[str, str], benches: Mapping[str, BookSetting]) -> d
         for table in _tables(text, file, "row"):
             row = _row(table, file)
             if row.bench not in benches:
-                raise BookError(f"{file}, row {row.number}: bench {row.bench!r}, expected one of {', '.join(benches)}")
+                raise BookError(f"{file}, row {row.number}: bench {row.bench!r}, expected {one_of(row.bench, benches)}")
             if row.number in found:
                 raise BookError(f"{file}, row {row.number}: the number is taken by {found[row.number].behaviour!r}")
             found[row.number] = row
@@ -206,15 +206,15 @@ _ROW = {one.name for one in fields(BookRow)} - {"file", "variants"} | {"variant"
 def _row(table: dict[str, object], file: str) -> BookRow:
     where = f"{file}, row {table.get('number')}"
     if unknown := sorted(table.keys() - _ROW):
-        raise BookError(f"{where}: read {unknown[0]!r}, expected one of {', '.join(sorted(_ROW))}")
+        raise BookError(f"{where}: read {unknown[0]!r}, expected {one_of(unknown[0], sorted(_ROW))}")
     if missing := [
         name for name in ("number", "behaviour", "device", "clause", "certainty", "source", "bench", "steps") if name not in table
     ]:
         raise BookError(f"{where}: {missing[0]} is missing")
     if table["certainty"] not in CERTAINTIES:
-        raise BookError(f"{where}: certainty {table['certainty']!r}, expected one of {', '.join(CERTAINTIES)}")
+        raise BookError(f"{where}: certainty {table['certainty']!r}, expected {one_of(table['certainty'], CERTAINTIES)}")
     if table["device"] not in DEVICES:
-        raise BookError(f"{where}: device {table['device']!r}, expected one of {', '.join(DEVICES)}")
+        raise BookError(f"{where}: device {table['device']!r}, expected {one_of(table['device'], DEVICES)}")
     if (table["certainty"] == PROFILE) is not bool(table.get("profile")):
         raise BookError(f"{where}: a row that is not established names the profile value that decides, and no other row does")
     number = table["number"]
@@ -252,7 +252,7 @@ def _steps(tables: Sequence[object], where: str) -> tuple[BookStep, ...]:
         if not isinstance(table, dict) or "say" not in table:
             raise BookError(f"{where}: read {table!r}, expected a step: a line, or a table with `say`")
         if unknown := sorted(table.keys() - _STEP):
-            raise BookError(f"{where}: read {unknown[0]!r} in a step, expected one of {', '.join(sorted(_STEP))}")
+            raise BookError(f"{where}: read {unknown[0]!r} in a step, expected {one_of(unknown[0], sorted(_STEP))}")
         if table.get("ok") == "either":
             table = {**table, "ok": None}
         found.append(BookStep(**table))

@@ -12,13 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from firmware_emu.choice import Choice
+from firmware_emu.errors import one_of
 from hil.book import BookRow, Report, load_book, play, play_with
 from hil.book.rows import DEVICES
 from hil.book.second import compare
 from hil.devices.metering.maker import makers
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="one JSON object")
-_DEVICE = click.option("--device", type=click.Choice(DEVICES, case_sensitive=False), help="only the rows of this kind of Device")
+_DEVICE = click.option("--device", type=Choice(DEVICES, case_sensitive=False), help="only the rows of this kind of Device")
 
 
 @click.group()
@@ -113,7 +115,7 @@ def over_makers(chosen: tuple[str, ...], numbers: tuple[int, ...], as_json: bool
     """
     unknown = [name for name in chosen if name not in makers()]
     if unknown:
-        raise click.UsageError(f"read --maker {unknown[0]}, expected one of {', '.join(makers())}")
+        raise click.UsageError(f"read --maker {unknown[0]}, expected {one_of(unknown[0], makers())}")
     logging.disable()
     whole = load_book()
     rows = whole.chosen(None, numbers) if numbers else [row for row in whole.chosen(None, ()) if row.bench in _TOUCHED]

@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from firmware_emu.board import load_board
+from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
 from hil.bench.keys import state_folder
@@ -52,7 +53,7 @@ _JSON_FIELDS = ("id", "group", "verdict", "value", "u", "limit", "unit", "margin
 @click.option(
     "--of",
     "under_test",
-    type=click.Choice(["hub", "host"]),
+    type=Choice(["hub", "host"]),
     default="hub",
     show_default=True,
     help="the part under test: a hub, or the port of a meter or hot shoe, with the rig as the hub",

@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 from rich.progress import track
 
+from firmware_emu.choice import Choice
 from firmware_emu.errors import BoardError
 from hil.conformance.proofs import faults, limits, outages, units
 from hil.conformance.proofs.alone import ProofFinding
@@ -44,8 +45,8 @@ COVERING: Mapping[str, Callable[[int, Sequence[str]], Sequence[SweepCase]]] = {
 
 
 @click.command()
-@click.argument("what", type=click.Choice(list(PROOFS)), default="faults")
-@click.option("--of", "under_test", type=click.Choice(["hub", "host", "both"]), default="both", show_default=True, help="whose checks")
+@click.argument("what", type=Choice(list(PROOFS)), default="faults")
+@click.option("--of", "under_test", type=Choice(["hub", "host", "both"]), default="both", show_default=True, help="whose checks")
 @click.option("--cases", "count", type=click.IntRange(1), help="a sample of so many; every case if not given")
 @click.option("--covering", is_flag=True, help="of faults: every check x fault once; of units: every bad unit on each dialect once")
 @click.option("--seed", type=int, default=1, show_default=True, help="of the sample, of orders, and of when each fault strikes")

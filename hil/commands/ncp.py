@@ -11,9 +11,10 @@ from pathlib import Path
 import click
 
 from firmware_emu import extensions
+from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore_files import read_cbke
-from firmware_emu.errors import RadioError
+from firmware_emu.errors import RadioError, one_of
 from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.ids import Eui64, install_code_crc
 from firmware_emu.ownership import Owner
@@ -40,7 +41,7 @@ DEFAULT_EUI = "00db1234567890a0"
 @click.option("--tcp", "tcp", metavar="HOST:PORT", help="Serve on TCP; several dongles take the ports that follow. Port 0: free ones.")
 @click.option(
     "--family",
-    type=click.Choice(_FAMILIES),
+    type=Choice(_FAMILIES),
     default="ezsp",
     show_default=True,
     help="EmberZNet NCP, TI's Z-Stack ZNP, or another.",
@@ -122,7 +123,7 @@ def ncp(
     if pty and tcp:
         raise RadioError("--pty and --tcp exclude each other")
     if version not in VERSIONS:
-        raise RadioError(f"--version {version}: expected one of {', '.join(map(str, VERSIONS))}")
+        raise RadioError(f"--version {version}: expected {one_of(version, VERSIONS)}")
     _agree(context, family, firmware)
     played = None if firmware is None else personality(firmware)
     if cbke is not None:

@@ -11,16 +11,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from hil.hosts import matrix
 
 
 @click.command("certify")
-@click.option(
-    "--host", "hosts", multiple=True, type=click.Choice([one.name for one in matrix.HOSTS]), help="This host only; may be repeated."
-)
+@click.option("--host", "hosts", multiple=True, type=Choice([one.name for one in matrix.HOSTS]), help="This host only; may be repeated.")
 @click.option("--firmware", "firmwares", multiple=True, metavar="NAME", help="This personality only; may be repeated.")
-@click.option("--transport", "transports", multiple=True, type=click.Choice(matrix.TRANSPORTS), help="pty or tcp only.")
+@click.option("--transport", "transports", multiple=True, type=Choice(matrix.TRANSPORTS), help="pty or tcp only.")
 @click.option(
     "--jobs", type=click.IntRange(1, 16), default=min(os.cpu_count() or 1, 16), show_default="one a processor", help="Sessions at once."
 )

@@ -9,6 +9,7 @@ from string import Template
 
 import click
 
+from firmware_emu.choice import Choice
 from firmware_emu.errors import NotAvailable
 
 _PLACES = {
@@ -29,7 +30,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(sorted(_PLACES)))
+@click.argument("kind", type=Choice(sorted(_PLACES)))
 @click.argument("name")
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="folder in which it is made (default: here)")
 def new(kind: str, name: str, into: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 import click
 
+from firmware_emu.choice import Choice
 from hil.attacks.siege.crew import Crew, Guide, TrialTally, coverage_guides
 from hil.attacks.siege.search import Find, trial
 from hil.attacks.siege.siege import LAYERS, Siege
@@ -26,9 +27,7 @@ UNTRIED: Final = 3
 @click.option("--seed", default=1, show_default=True, help="Seed of the changes.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="How long to search.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes at once.")
-@click.option(
-    "--guide", type=click.Choice(["both", "coverage", "grammar"]), default="both", show_default=True, help="Guide of the changes."
-)
+@click.option("--guide", type=Choice(["both", "coverage", "grammar"]), default="both", show_default=True, help="Guide of the changes.")
 @click.option("--trials", type=click.IntRange(1), help="So many trials by grammar in this process instead: one seed gives one search.")
 @click.option("--again", "again", metavar="LAYER/SEED", help="Make one trial again, as a find names it.")
 @click.option("--first", is_flag=True, help="Stop at the first find.")

@@ -22,7 +22,7 @@ import pytest
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError, JigError, NotAvailable
+from firmware_emu.errors import CommsHubError, JigError, NotAvailable, one_of
 from firmware_emu.ownership import OwnedElsewhere
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.conformance.bench import ConformanceBench, rule_of
@@ -564,8 +564,8 @@ def selected(select: tuple[str, ...], under_test: str = "hub") -> tuple[Check, .
         return checks
     for wanted in select:
         if not any(_fits(check, wanted) for check in checks):
-            groups = ", ".join(dict.fromkeys(check.group for check in checks))
-            raise NotAvailable(f"a group or check named {wanted!r}", f"choose one of: {groups}; or an id such as {checks[0].id}")
+            groups = dict.fromkeys(check.group for check in checks)
+            raise NotAvailable(f"a group or check named {wanted!r}", f"an id such as {checks[0].id}, or a group, {one_of(wanted, groups)}")
     return tuple(check for check in checks if any(_fits(check, wanted) for wanted in select))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-from firmware_emu.errors import BoardError, CommsHubError, JigError, NotAvailable
+from firmware_emu.errors import BoardError, CommsHubError, JigError, NotAvailable, one_of
 from hil.report.measurements import Bounds, CheckVerdict, DecisionRule, Measurement, Quantity
 from ichis.conformance.check import Check, Value
 from ichis.measuring.calibration import Calibration
@@ -147,9 +147,9 @@ class Runner(Generic[B]):
         steps, readings = self._words.steps, self._words.readings
         for verb, _ in check.stimulus:
             if verb not in steps:
-                raise BoardError("conformance checks", f"{check.id}.stimulus", f"no step {verb!r}: expected one of {', '.join(steps)}")
+                raise BoardError("conformance checks", f"{check.id}.stimulus", f"no step {verb!r}: expected {one_of(verb, steps)}")
         if check.reading not in readings:
-            raise BoardError("conformance checks", f"{check.id}.reading", f"{check.reading!r}: expected one of {', '.join(readings)}")
+            raise BoardError("conformance checks", f"{check.id}.reading", f"{check.reading!r}: expected {one_of(check.reading, readings)}")
         profile = self.bench.profile
         quantity = quantity_of(check, profile)
         if lacking := self._words.lacking(check, self.bench.lacks):

@@ -16,7 +16,7 @@ from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.layers import LayerKnowledge, explain_any
 from firmware_emu.console.result import Result, count
 from firmware_emu.console.tree_table import TreeTable
-from firmware_emu.errors import CommsHubError, DecodeError
+from firmware_emu.errors import CommsHubError, DecodeError, one_of
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from firmware_emu.wan.base import WanFrame, WanKind
@@ -148,9 +148,7 @@ class Break(RigNoun):
         """Take one away by its number, or all."""
         kept = [one for one in self._set if number is not None and one.number != number]
         if number is not None and len(kept) == len(self._set):
-            raise WordError(
-                f"number: read {number}, expected one of {', '.join(str(one.number) for one in self._set) or 'none: none is set'}"
-            )
+            raise WordError(f"number: read {number}, expected {one_of(number, [one.number for one in self._set])}")
         self._set = kept
         return Result("all breakpoints cleared" if number is None else f"break {number} cleared")
 

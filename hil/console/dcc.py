@@ -11,9 +11,8 @@ from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.octets import Octets, octets_of
 from firmware_emu.console.result import Result, count
-from firmware_emu.console.words import nearest
 from firmware_emu.crypto.roles import CellUsage
-from firmware_emu.errors import IdentifierError
+from firmware_emu.errors import IdentifierError, nearest
 from firmware_emu.gbcs import utrn
 from firmware_emu.gbcs.alerts import alert_codes
 from firmware_emu.ids import Eui64

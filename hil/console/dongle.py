@@ -8,7 +8,7 @@ from typing import Annotated
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.result import Result
-from firmware_emu.console.words import nearest
+from firmware_emu.errors import nearest
 from firmware_emu.ids import Eui64
 from hil.console.rig import RigNoun
 from hil.radio.log.ezsp_words import words
@@ -91,7 +91,7 @@ def _encoded(schema: Schema, fields: Mapping[str, str]) -> bytes:
     expected = _fields(schema)
     for name in fields:
         if name not in dict(schema.request):
-            raise WordError(f"{schema.name}: read field {name!r}, expected {expected}")
+            raise WordError(f"{schema.name}: read field {name!r}, expected {expected}{nearest(name, dict(schema.request))}")
     octets = b""
     for name, kind in schema.request:
         octets += _octets(f"{schema.name} {name}", kind, str(fields.get(name, "0" if kind in _OCTETS else "")))

@@ -11,7 +11,7 @@ from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import WordError
 from firmware_emu.console.result import Result
 from firmware_emu.console.why import earliest
-from firmware_emu.console.words import nearest
+from firmware_emu.errors import one_of
 from firmware_emu.ids import Eui64
 from hil.bench.home import Home
 from hil.bench.station import Station
@@ -54,7 +54,7 @@ class RigNoun(Noun):
         """The identity of ``chf``, ``gpf`` or a Device of the board. Raises WordError."""
         known = self.targets()
         if name not in known:
-            raise WordError(f"read {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")
+            raise WordError(f"read {name!r}, expected {one_of(name, known)}")
         return known[name]
 
     def targets(self) -> dict[str, Eui64]:
@@ -96,7 +96,7 @@ class RigNoun(Noun):
         if by:
             parties = {name: eui for name, eui in self.bench.board.parties if isinstance(eui, Eui64) and eui in station.users}
             if by not in parties:
-                raise WordError(f"by: read {by!r}, expected one of {', '.join(parties)}{nearest(by, parties)}")
+                raise WordError(f"by: read {by!r}, expected {one_of(by, parties)}")
             return station.user(parties[by])
         gas = target in (self.bench.board.hub.gpf, *(row.eui for row in self.bench.board.device if kinds.duis_type(row) == "GSME"))
         return station.gas_supplier if gas else station.supplier

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, nearest
 from firmware_emu.gbcs import use_cases
 from firmware_emu.zse import clusters
 
@@ -24,11 +24,12 @@ Value = float | int | str
 
 
 class SentenceError(CommsHubError):
-    """A word that does not belong where it stands. ``word`` is it, ``expected`` what may stand there."""
+    """A word that does not belong where it stands. ``word`` is it, ``expected`` what may stand there; ``known`` are all the words that
+    may."""
 
-    def __init__(self, sentence: str, position: int, word: str, expected: str) -> None:
+    def __init__(self, sentence: str, position: int, word: str, expected: str, known: Sequence[str] = ()) -> None:
         where = f"word {position} is {word!r}" if word else f"it ends after {position - 1} words"
-        super().__init__(f"fault {sentence!r}: {where}: expected {expected}")
+        super().__init__(f"fault {sentence!r}: {where}: expected {expected}{nearest(word, known) if word else ''}")
         self.word = word
         self.expected = expected
 
@@ -286,7 +287,8 @@ def read_sentence(text: str, devices: Sequence[str], patterns: Sequence[Pattern]
         return Sentence(text, found.pattern.area, found.pattern.kind, found.values, found.qualifiers)
     far = max(one.at for one in readings)
     furthest = [one for one in readings if one.at == far]
-    raise SentenceError(text, far + 1, words[far] if far < len(words) else "", _told(furthest, devices) or "nothing more")
+    known = next_words(words[:far], devices, [one.pattern for one in furthest])
+    raise SentenceError(text, far + 1, words[far] if far < len(words) else "", _told(furthest, devices) or "nothing more", known)
 
 
 def _told(readings: Sequence[_Reading], devices: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.device.firmware import OtaImage
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, one_of
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis.document import Content
 from hil.dcc.own_services.firmware import VERIFIED
@@ -44,7 +44,7 @@ class UnknownFleetScenario(CommsHubError):
     """No scenario of a fleet has this name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no scenario {name!r} for a fleet: expected one of {', '.join(known)}")
+        super().__init__(f"no scenario {name!r} for a fleet: expected {one_of(name, known)}")
 
 
 async def _install(estate: Estate, home: Dwelling, random: Random) -> None:

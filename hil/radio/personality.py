@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from firmware_emu.errors import RadioError
+from firmware_emu.errors import RadioError, one_of
 
 _SECTIONS = ("configuration", "policies", "limits", "traits", "items")
 
@@ -157,5 +157,5 @@ def _text(name: str) -> str:
             raise RadioError(f"the personality {name} cannot be read: {problem}") from None
     file = files("hil.radio.personalities").joinpath(f"{name}.toml")
     if "/" in name or not file.is_file():
-        raise RadioError(f"no personality {name!r}: expected one of {', '.join(names())}, or a .toml file")
+        raise RadioError(f"no personality {name!r}: expected a .toml file, or {one_of(name, names())}")
     return file.read_text("utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, one_of
 from firmware_emu.trace import Record
 from hil.journeys.steps import Steps
 from hil.scenarios.estate import Estate, Plan
@@ -41,4 +41,4 @@ class UnknownScenario(CommsHubError):
     """No scenario has this name."""
 
     def __init__(self, name: str, known: Mapping[str, Scenario]) -> None:
-        super().__init__(f"no scenario {name!r}: expected one of {', '.join(known)}")
+        super().__init__(f"no scenario {name!r}: expected {one_of(name, known)}")

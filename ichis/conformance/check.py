@@ -11,7 +11,7 @@ from importlib import resources
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 from ichis.profile import InterfaceProfile
 
 GROUP = "commshub.check"
@@ -178,7 +178,7 @@ def read_checks(file: str, text: str) -> tuple[Check, ...]:
         raise BoardError(file, "group", f"expected group, and chapter as one of {', '.join(_CHAPTERS)}")
     under_test = table.get("under_test", "hub")
     if under_test not in _PRECONDITIONS:
-        raise BoardError(file, "under_test", f"{under_test!r}: expected one of {', '.join(_PRECONDITIONS)}")
+        raise BoardError(file, "under_test", f"{under_test!r}: expected {one_of(under_test, _PRECONDITIONS)}")
     return tuple(_check(file, group, under_test, str(chapter), row) for row in table.get("check", ()))
 
 
@@ -188,10 +188,10 @@ def _check(file: str, group: str, under_test: str, chapter: str, row: Mapping[st
         if key not in row:
             raise BoardError(file, f"{name}.{key}", "missing")
     if unknown := sorted(set(row) - _FIELDS):
-        raise BoardError(file, f"{name}.{unknown[0]}", "no such key")
+        raise BoardError(file, f"{name}.{unknown[0]}", f"no such key: expected {one_of(unknown[0], sorted(_FIELDS))}")
     states = _PRECONDITIONS[under_test]
     if row["precondition"] not in states:
-        raise BoardError(file, f"{name}.precondition", f"{row['precondition']!r}: expected one of {', '.join(states)}")
+        raise BoardError(file, f"{name}.precondition", f"{row['precondition']!r}: expected {one_of(row['precondition'], states)}")
     if "low" not in row and "high" not in row:
         raise BoardError(file, f"{name}.low", "a check without a limit passes anything: give low, high or both")
     steps = row.get("stimulus", [])

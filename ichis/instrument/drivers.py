@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import JigError, NotAvailable
+from firmware_emu.errors import JigError, NotAvailable, one_of
 from ichis.instrument.session import InstrumentSession, InstrumentTrouble
 from ichis.jig import OPEN_OHM
 from ichis.measuring.dialect import RecordWords
@@ -93,8 +93,9 @@ class _Driver:
         self.accuracy = session.model.accuracy if accuracy is None else accuracy
         self._channel = session.model.channels[0] if channel is None else channel
         if session.model.channels and self._channel not in session.model.channels:
-            known = ", ".join(str(one) for one in session.model.channels)
-            raise NotAvailable(f"channel {self._channel} of {session.idn[:40]}", f"expected one of {known}")
+            raise NotAvailable(
+                f"channel {self._channel} of {session.idn[:40]}", f"expected {one_of(self._channel, session.model.channels)}"
+            )
         self.record = None if session.dialect.record is None else InstrumentRecord(session, clock, self._channel)
         """The record that the instrument keeps by itself; None where the family keeps none."""
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 
 WHO = {"supply": "supply", "probe": "meter", "probes": "meter", "meter": "meter", "load": "load", "relay": "relay"}
 
@@ -92,7 +92,6 @@ def read_fault(sentence: str) -> InstrumentFault:
             groups = list(found.groups())
             amount = float(groups.pop(0)) if "{}" in what.words else 0.0
             return InstrumentFault(what, None if who is None else WHO[who], amount, int(groups[1] or 1), groups[0] == "at")
-    known = "; ".join(what.words.replace("{}", "3") for what in Misbehaviour)
-    raise BoardError(
-        "faults", sentence, f"no instrument does this: expected [supply|probe|load|relay] and one of: {known}; then [at|from] 12th"
-    )
+    known = [what.words.replace("{}", "3") for what in Misbehaviour]
+    told = f"[supply|probe|load|relay] and {one_of(rest, known)}"
+    raise BoardError("faults", sentence, f"no instrument does this: expected, before [at|from] 12th, {told}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 from ichis.measuring.dialect import accuracy_of
 from ichis.measuring.latency import OffLatency
 from ichis.measuring.reading import Accuracy
@@ -43,7 +43,7 @@ def load_calibration(path: Path, idn: str) -> Calibration:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise BoardError(str(path), "", f"not TOML: {wrong}") from wrong
     if unknown := sorted(set(table) - _KEYS):
-        raise BoardError(str(path), unknown[0], f"no such key: expected one of {', '.join(sorted(_KEYS))}")
+        raise BoardError(str(path), unknown[0], f"no such key: expected {one_of(unknown[0], sorted(_KEYS))}")
     for key in ("calibrated", "due"):
         if type(table.get(key)) is not date:
             raise BoardError(str(path), key, f"{table.get(key)!r}: expected a date such as 2026-03-31")

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import import_module, resources
 from importlib.metadata import entry_points
 
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 from ichis.measuring.reading import Accuracy, Basis, Span
 
 GROUP = "commshub.instrument"
@@ -183,9 +183,9 @@ def read_dialect(file: str, text: str) -> Dialect:
         if key not in table:
             raise BoardError(file, key, "missing from the dialect")
     if unknown := sorted(set(table) - _KEYS):
-        raise BoardError(file, unknown[0], f"no such key: expected one of {', '.join(sorted(_KEYS))}")
+        raise BoardError(file, unknown[0], f"no such key: expected {one_of(unknown[0], sorted(_KEYS))}")
     if table["kind"] not in KINDS:
-        raise BoardError(file, "kind", f"{table['kind']!r}: expected one of {', '.join(KINDS)}")
+        raise BoardError(file, "kind", f"{table['kind']!r}: expected {one_of(table['kind'], KINDS)}")
     asked = [action for action, word in table["words"].items() if "?" in word]
     for action in asked:
         if action not in table["answers"]:
@@ -261,5 +261,5 @@ def named(name: str) -> tuple[Dialect, Model]:
             return dialect, dialect.models[name]
         if name == dialect.family:
             return dialect, next(iter(dialect.models.values()))
-    known = ", ".join(model for dialect in dialects().values() for model in dialect.models)
-    raise BoardError("instruments", name, f"no instrument is named so: expected one of {known}")
+    known = [model for dialect in dialects().values() for model in dialect.models]
+    raise BoardError("instruments", name, f"no instrument is named so: expected {one_of(name, known)}")

@@ -117,7 +117,7 @@ def test_what_cannot_be_is_told_in_a_line(bench: BlockingBench) -> None:
         bench.say("break go")
     with pytest.raises(WordError, match="expected a service request \\("):
         bench.say("break wan code 99.9")
-    with pytest.raises(WordError, match="expected one of none: none is set"):
+    with pytest.raises(WordError, match="expected none: there is none"):
         bench.say("break clear 3")
 
 

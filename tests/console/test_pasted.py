@@ -86,7 +86,7 @@ def test_a_capture_gives_its_frames_and_the_keys_beside_it(tmp_path: Path) -> No
 
 def test_what_is_nothing_is_told_in_a_line_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(lambda: explain.main(["hello", "world"], standalone_mode=False)) == 2
-    assert "expected one of pcapng, pem, trace" in capsys.readouterr().err
+    assert "expected what one of these reads: pcapng, pem, trace" in capsys.readouterr().err
 
 
 def test_a_stranger_adds_a_form_by_one_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,5 +97,5 @@ def test_an_event_must_have_a_device_that_can_suffer_it(device_pki: Keystore, tm
     path.write_text('source = "x"\n[[event]]\nat = "12:00"\ndevice = "toaster"\nwhat = "voltage"\nvalue = 250\n')
     with pytest.raises(BoardError, match="'toaster': expected esme"):
         check_day(load_day(str(path)), {"esme": Bench(device_pki).esme})
-    with pytest.raises(BoardError, match="expected one of trouble, weekday, or a path"):
+    with pytest.raises(BoardError, match="expected a path, or one of trouble, weekday"):
         load_day("doomsday")

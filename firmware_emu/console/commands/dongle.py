@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from firmware_emu import extensions
+from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
 from firmware_emu.han.custody import Backup, Custody, DongleContent, read_file, write_file
@@ -43,7 +44,7 @@ def custody_options(command: F) -> F:
 _FAMILIES = extensions.names(extensions.RADIO)
 _KIND = click.option(
     "--kind",
-    type=click.Choice(_FAMILIES),
+    type=Choice(_FAMILIES),
     default="ezsp",
     show_default=True,
     help="family of the dongle's firmware",
@@ -132,7 +133,7 @@ async def _restored(wanted: Backup, dongle: ZigpyRadio, own_eui: bool) -> dict[s
 @click.argument("old")
 @click.argument("new")
 @_KIND
-@click.option("--new-kind", type=click.Choice(_FAMILIES), default=None, help="family of NEW, where it is another one")
+@click.option("--new-kind", type=Choice(_FAMILIES), default=None, help="family of NEW, where it is another one")
 @_BAUD
 @_OWN
 @_BEFORE

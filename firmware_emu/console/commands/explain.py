@@ -17,7 +17,7 @@ from firmware_emu.console.commands.pasted import Form, Pasted, Piece, explain_pi
 from firmware_emu.console.layers import LayerKnowledge, layers
 from firmware_emu.console.result import columns
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
+from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable, one_of
 from firmware_emu.gbcs.tree import Tree
 from firmware_emu.zse import clusters
 
@@ -63,7 +63,7 @@ def explain(
     form, pieces = take_apart(pasted)
     names = [one.name for one in layers()]
     if layer is not None and layer not in names:
-        raise click.BadParameter(f"read {layer!r}, expected one of {', '.join(names)}", param_hint="--as")
+        raise click.BadParameter(f"read {layer!r}, expected {one_of(layer, names)}", param_hint="--as")
     found_keys = [_key(text) for text in han_keys] + list(form.keys(pasted) if form.keys is not None else ())
     known = LayerKnowledge(None if keys is None else Keystore.load(keys), tuple(found_keys), version, _cluster(cluster))
     pieces = [piece if layer is None or piece.words else replace(piece, layer=layer) for piece in pieces]

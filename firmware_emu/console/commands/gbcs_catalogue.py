@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from firmware_emu.choice import Choice
 from firmware_emu.console.commands.gbcs_options import console, json_option
 from firmware_emu.console.commands.gbcs_values import Key, keys_of
 from firmware_emu.gbcs.use_cases import UseCase, UseCaseKind, by_name, catalogue
@@ -20,7 +21,7 @@ _YES_NO = {True: "yes", False: "no"}
 
 @click.command("use-cases")
 @click.argument("name", required=False)
-@click.option("--kind", type=click.Choice([kind.value for kind in UseCaseKind]), help="Only these.")
+@click.option("--kind", type=Choice([kind.value for kind in UseCaseKind]), help="Only these.")
 @click.option("--target", metavar="DEVICE", help="Only those for a type of device, as ESME.")
 @json_option
 def use_cases(name: str | None, kind: str | None, target: str | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from firmware_emu.choice import Choice
 from firmware_emu.console.result import columns
 from firmware_emu.errors import IdentifierError
 from firmware_emu.ids import Eui64
@@ -53,6 +54,4 @@ def keys_option(required: bool) -> Callable[[_Command], _Command]:
 
 brief_option = click.option("--brief", "is_brief", is_flag=True, help="Print one line: what it is, and what of it does not hold.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-form_option = click.option(
-    "--as", "form", type=click.Choice(["hex", "base64", "binary"]), default="hex", help="Form of the printed message."
-)
+form_option = click.option("--as", "form", type=Choice(["hex", "base64", "binary"]), default="hex", help="Form of the printed message.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from firmware_emu.console.commands.gbcs_options import CounterParameter, EuiParameter, json_option, keys_option
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import CellUsage
@@ -47,7 +48,7 @@ class _TopUp:
 @click.option("--meter", type=EuiParameter(), help="The ESME or GSME.")
 @click.option("--counter", type=CounterParameter(), help="Counter of the top-up command: a multiple of 2^32, as 0x300000000.")
 @click.option("--value", type=click.IntRange(0, utrn.MAX_VALUE), help="The amount of a token to make.")
-@click.option("--unit", type=click.Choice(["pounds", "pence"]), default="pounds", show_default=True, help="Unit of that amount.")
+@click.option("--unit", type=Choice(["pounds", "pence"]), default="pounds", show_default=True, help="Unit of that amount.")
 @keys_option(required=False)
 @json_option
 @click.pass_context

@@ -17,7 +17,7 @@ import click
 from firmware_emu.console.commands import gbcs_shapes
 from firmware_emu.console.commands.gbcs_literals import certificate, moment, number, octets
 from firmware_emu.crypto.roles import KeyUsage
-from firmware_emu.errors import IdentifierError
+from firmware_emu.errors import IdentifierError, one_of
 from firmware_emu.gbcs.asn1 import types_by_code
 from firmware_emu.gbcs.asn1_schema import Asn1Kind, kinds
 from firmware_emu.gbcs.asn1_types import NEVER, RECORDS, Asn1Value
@@ -75,7 +75,7 @@ def parse(use_case: UseCase, variant: str | None, texts: Sequence[str]) -> Value
     known = {key.name: key for key in keys_of(use_case, variant)}
     for key in pairs:
         if key not in known:
-            raise IdentifierError(f"a KEY of {use_case.name}", key, ", ".join(known) or "none: the use case fixes everything")
+            raise IdentifierError(f"a KEY of {use_case.name}", key, one_of(key, known) if known else "none: the use case fixes everything")
     if use_case.access_lists:
         items = use_case.access_list(variant).items
         given = {int(key): _loaded(text) for key, text in pairs.items()}
@@ -205,7 +205,7 @@ def _entry(name: str, group: GroupLayout, entry: Mapping[str, Any]) -> dict[str,
     parts = {part.name: part for part in group.items}
     unknown = sorted(set(entry) - set(parts))
     if unknown:
-        raise IdentifierError(f"a field of {name}", ", ".join(unknown), ", ".join(parts))
+        raise IdentifierError(f"a field of {name}", ", ".join(unknown), one_of(unknown[0], parts))
     return {key: _zcl(f"{name}.{key}", parts[key], value) for key, value in entry.items()}
 
 
@@ -252,7 +252,7 @@ def _asn1(name: str, kind: Asn1Kind, given: Any) -> Asn1Value:
         case "BIT STRING":
             words = [usage.name.lower() for usage in KeyUsage]
             if str(given).lower() not in words:
-                raise IdentifierError(name, given, ", ".join(words))
+                raise IdentifierError(name, given, one_of(given, words))
             return KeyUsage[str(given).upper()]
         case "GeneralizedTime":
             return NEVER if given == NEVER_WORD else moment(str(given))

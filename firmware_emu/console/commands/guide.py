@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from firmware_emu.console.commands import guides
-from firmware_emu.console.words import nearest
+from firmware_emu.errors import one_of
 
 
 @click.command()
@@ -35,7 +35,7 @@ def guide(name: str | None, save: Path | None, as_json: bool) -> None:
             click.echo(f"{one.name:{width}}  {one.title}")
         return
     if name not in found:
-        raise click.BadParameter(f"read {name!r}, expected one of {', '.join(found)}{nearest(name, found)}", param_hint="NAME")
+        raise click.BadParameter(f"read {name!r}, expected {one_of(name, found)}", param_hint="NAME")
     text = found[name].text
     if save is not None:
         target = save / found[name].file.name

@@ -107,7 +107,7 @@ def take_apart(pasted: Pasted) -> tuple[Form, Sequence[Piece]]:
         if pieces:
             return form, pieces
     shown = (pasted.text or pasted.octets.hex(" "))[:40]
-    raise DecodeError(0, "what was pasted", f"read {shown!r}, expected one of {', '.join(form.name for form in forms())}")
+    raise DecodeError(0, "what was pasted", f"read {shown!r}, expected what one of these reads: {', '.join(form.name for form in forms())}")
 
 
 def explain_piece(piece: Piece, known: LayerKnowledge) -> Explained:

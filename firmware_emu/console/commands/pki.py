@@ -14,6 +14,7 @@ from cryptography import x509
 from rich.console import Console
 from rich.table import Table
 
+from firmware_emu.choice import Choice
 from firmware_emu.crypto import inspection, tls_credentials
 from firmware_emu.crypto.certificate_profile import CertificateProfile, Finding, refusals
 from firmware_emu.crypto.certificate_profile import lint as lint_certificate
@@ -22,7 +23,7 @@ from firmware_emu.crypto.implicit_profile import ZSE, lint_implicit
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, DEFAULT_ORGANISATIONS, add_devices, make_pki
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.errors import IdentifierError, KeystoreError
+from firmware_emu.errors import IdentifierError, KeystoreError, one_of
 from firmware_emu.ids import Eui64
 
 _FOLDER = click.Path(path_type=Path)
@@ -62,8 +63,8 @@ class _OrganisationParameter(click.ParamType[tuple[str, tuple[RemotePartyRole, E
         except IdentifierError as wrong:
             self.fail(f"{value!r}: {wrong}", param, ctx)
         except KeyError:
-            roles = ", ".join(known.name for known in RemotePartyRole)
-            self.fail(f"{value!r}: {role!r} is not a role: expected one of {roles}, as in supplier:SUPPLIER:90b3d51f30010000", param, ctx)
+            known = one_of(role, [known.name for known in RemotePartyRole])
+            self.fail(f"{value!r}: {role!r} is not a role, as in supplier:SUPPLIER:90b3d51f30010000: expected {known}", param, ctx)
 
 
 @click.group()
@@ -217,7 +218,7 @@ def check(context: click.Context, directory: Path, at: datetime | None, as_json:
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE...")
 @click.option(
     "--profile",
-    type=click.Choice([*(one.value for one in CertificateProfile), ZSE]),
+    type=Choice([*(one.value for one in CertificateProfile), ZSE]),
     required=True,
     help="Profile that the certificates follow.",
 )

@@ -10,6 +10,7 @@ from firmware_emu.console.frames import OFFERS, AttributeName, CommandName, read
 from firmware_emu.console.nouns.hub import HubNoun
 from firmware_emu.console.records import Filter, line
 from firmware_emu.console.result import Result, count
+from firmware_emu.errors import one_of
 from firmware_emu.han.zcl_port import ZclPort
 from firmware_emu.ids import Eui64
 
@@ -46,7 +47,7 @@ class HanNoun(Noun):
     def _device(self, name: str) -> Eui64:
         known = {row.name: row.eui for row in self.bench.board.device}
         if name not in known:
-            raise WordError(f"device: read {name!r}, expected one of {', '.join(known)}")
+            raise WordError(f"device: read {name!r}, expected {one_of(name, known)}")
         return known[name]
 
     @verb(looks=True)

@@ -12,7 +12,7 @@ from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import Moment, Seconds, WordError, WordKind, verb
 from firmware_emu.console.records import alert_code
 from firmware_emu.console.result import Result
-from firmware_emu.console.words import nearest
+from firmware_emu.errors import nearest
 from firmware_emu.gbcs.alerts import alert_codes
 from firmware_emu.trace import Record
 

@@ -17,8 +17,7 @@ from firmware_emu.console.result import Result, count
 from firmware_emu.console.tree_table import TreeTable
 from firmware_emu.console.tree_table import brief as tree_brief
 from firmware_emu.console.why import first_difference, told, why
-from firmware_emu.console.words import nearest
-from firmware_emu.errors import DecodeError, NotAvailable
+from firmware_emu.errors import DecodeError, NotAvailable, one_of
 from firmware_emu.trace import Record
 from firmware_emu.zse import clusters
 
@@ -86,7 +85,7 @@ class TraceNoun(Noun):
             cluster, as_ = cluster if cluster is not None else clusters.named(told), as_ or "zcl"
         names = [layer.name for layer in layers()]
         if as_ is not None and as_ not in names:
-            raise WordError(f"as: read {as_!r}, expected one of {', '.join(names)}{nearest(as_, names)}")
+            raise WordError(f"as: read {as_!r}, expected {one_of(as_, names)}")
         station = self.bench.station
         known = LayerKnowledge(station.keystore, tuple(station.han_keys().values()), self.bench.board.radio.ezsp_version, cluster)
         try:

@@ -10,7 +10,7 @@ from typing import Final
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, one_of
 from firmware_emu.ids import Eui64
 from hil.attacks.siege.certificates import Certificates
 from hil.attacks.siege.commands import Commands
@@ -42,7 +42,7 @@ class Siege:
     def layer(self, name: str) -> BesiegedLayer:
         """The layer of that name. Raises NotAvailable."""
         if name not in LAYERS:
-            raise NotAvailable(f"the layer {name!r}", f"name one of {', '.join(LAYERS)}")
+            raise NotAvailable(f"the layer {name!r}", f"expected {one_of(name, LAYERS)}")
         if name not in self._made:
             self._made[name] = LAYERS[name](self)
         return self._made[name]

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from firmware_emu.board import load_board
+from firmware_emu.choice import Choice
 from hil.commands.dcc.options import json_option, show
 from hil.coverage.census import take_census
 from hil.devices.esme.variant import VARIANTS
@@ -21,7 +22,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.command("census")
 @click.argument("templates", type=_FOLDER)
 @click.option("--home", "board", default="boxed", show_default=True, help="Board name or path: Devices, MPxNs and parties of the homes.")
-@click.option("--meter", "meters", multiple=True, type=click.Choice(list(VARIANTS)), help="Homes with this meter alone; may be repeated.")
+@click.option("--meter", "meters", multiple=True, type=Choice(list(VARIANTS)), help="Homes with this meter alone; may be repeated.")
 @click.option("--reference", type=_FOLDER, help="Folder of reference messages: what tells of a failure there is one here too.")
 @json_option
 def census(templates: Path, board: str, meters: tuple[str, ...], reference: Path | None, as_json: bool) -> None:

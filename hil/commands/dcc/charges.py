@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from hil.commands.dcc.accounts import COMMANDS, facts, hub_of
 from hil.commands.dcc.options import json_option, show
 from hil.dcc.base.months import Month
@@ -59,7 +60,7 @@ def cause(cause: str | None, as_json: bool) -> None:
 
 
 @charges.command("removal")
-@click.argument("kind", type=click.Choice(list(removal_rules())))
+@click.argument("kind", type=Choice(list(removal_rules())))
 @click.argument("remaining_gbp")
 @click.option("--supplier", default="the removing supplier", help="Party that removes the hub.")
 @click.option("--count", "counts", multiple=True, metavar="SUPPLIER=N", help="Number that a smear counts for a supplier; may be repeated.")

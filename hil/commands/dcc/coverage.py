@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from hil.commands.dcc.options import json_option, opened, show, store_option
 from hil.dcc.own_services.wan_matrix import WanCoverage, WanMatrix
 from hil.sec.charging.distribution import LIKELIHOODS, hub_distribution
@@ -27,7 +28,7 @@ def coverage() -> None:
 @click.argument("postcode", required=False, default="")
 @click.option("--uprn", default="", help="A UPRN instead of a postcode.")
 @click.option("--technology", default="Cellular", show_default=True, help="WAN technology, in the words of DUIS.")
-@click.option("--likelihood", type=click.Choice(LIKELIHOODS), default="High", show_default=True, help="Likelihood of a connection.")
+@click.option("--likelihood", type=Choice(LIKELIHOODS), default="High", show_default=True, help="Likelihood of a connection.")
 @click.option("--none", "missing", is_flag=True, help="The region has no coverage there.")
 @click.option("--anticipated", type=click.DateTime(["%Y-%m-%d"]), help="Day from which there will be coverage.")
 @click.option("--equipment", help="Auxiliary equipment that a hub needs there.")

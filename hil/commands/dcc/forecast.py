@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from firmware_emu.ids import Eui64
 from hil.commands.dcc.options import EUI, json_option, now, opened, show, store_option
 from hil.dcc.base.months import Month
@@ -19,7 +20,7 @@ __all__ = ["forecast"]
 
 _reading = click.option(
     "--reading",
-    type=click.Choice([one.value for one in PartYear]),
+    type=Choice([one.value for one in PartYear]),
     default=PartYear.SENSIBLE.value,
     show_default=True,
     help="Scaling of a part of a year [411].",

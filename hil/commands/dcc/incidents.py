@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from firmware_emu.clock import Clock
+from firmware_emu.choice import Choice
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -152,7 +153,7 @@ def diagnose(
 @incidents.command("raise")
 @click.argument("summary")
 @click.option("--as", "user", type=EUI, help="The user; without it the DCC raises it.")
-@click.option("--area", type=click.Choice(list(incident_rules().areas)), help="Place of the fault; by the Device's kind if not given.")
+@click.option("--area", type=Choice(list(incident_rules().areas)), help="Place of the fault; by the Device's kind if not given.")
 @click.option("--category", type=int, default=3, show_default=True, help="1 (most severe) to 5.")
 @click.option("--device", type=EUI, help="The Device it is about.")
 @click.option("--request", help="The user's own Service Request it is tied to.")
@@ -221,7 +222,7 @@ _STEPS = ("note", "visit", "resolve", "close", "reopen")
 
 @incidents.command("step")
 @_number
-@click.argument("step", type=click.Choice(_STEPS))
+@click.argument("step", type=Choice(_STEPS))
 @click.argument("text")
 @_as
 @store_option

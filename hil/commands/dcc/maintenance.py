@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from hil.commands.dcc.options import MOMENT, json_option, moment, now, opened, show, store_option
 from hil.dcc.base.months import Month
 from hil.sec.maintenance.interface_change import Appeal, interface_change
@@ -153,9 +154,7 @@ def releases(store_path: Path, as_json: bool) -> None:
 @maintenance.command("interface-change")
 @click.argument("published", type=click.DateTime(["%Y-%m-%d"]))
 @click.option("--appealed", type=click.DateTime(["%Y-%m-%d"]), help="The day of an appeal to Ofgem.")
-@click.option(
-    "--appeal", type=click.Choice([one.value for one in Appeal]), default=Appeal.NONE.value, show_default=True, help="Its outcome."
-)
+@click.option("--appeal", type=Choice([one.value for one in Appeal]), default=Appeal.NONE.value, show_default=True, help="Its outcome.")
 @click.option("--longer-days", type=click.IntRange(0), default=0, show_default=True, help="So many days more than 20, as was directed.")
 @click.option("--directed-otherwise", is_flag=True, help="The amendment was directed not to take effect.")
 @json_option

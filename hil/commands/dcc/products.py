@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from firmware_emu.crypto.roles import DeviceType
 from hil.commands.dcc.options import json_option, now, opened, show, store_option
 from hil.dcc.inventory.inventory import Inventory
@@ -30,11 +31,11 @@ def products_show(store_path: Path, as_json: bool) -> None:
 
 
 @products.command("set")
-@click.argument("kind", metavar="TYPE", type=click.Choice([one.name for one in DeviceType], case_sensitive=False))
+@click.argument("kind", metavar="TYPE", type=Choice([one.name for one in DeviceType], case_sensitive=False))
 @click.argument("manufacturer")
 @click.argument("model")
 @click.argument("firmware")
-@click.option("--status", type=click.Choice(STATUSES), default="Active", show_default=True, help="A Device of another one is suspended.")
+@click.option("--status", type=Choice(STATUSES), default="Active", show_default=True, help="A Device of another one is suspended.")
 @store_option
 def products_set(kind: str, manufacturer: str, model: str, firmware: str, status: str, store_path: Path) -> None:
     """Put a model with its firmware on the list, or change its entry: Devices of it are suspended or restored as the status says."""

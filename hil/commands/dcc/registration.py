@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.errors import KeystoreError
@@ -28,7 +29,7 @@ __all__ = ["registration"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _keys = click.option("--keys", type=click.Path(exists=True, path_type=Path), required=True, help="Keystore with the DCC's key.")
-_fuel = click.option("--fuel", type=click.Choice([fuel.value for fuel in Fuel]), required=True, help="Fuel of the interface.")
+_fuel = click.option("--fuel", type=Choice([fuel.value for fuel in Fuel]), required=True, help="Fuel of the interface.")
 
 
 @click.group("registration")
@@ -89,7 +90,7 @@ def nominate(operator: Eui64, provider: Eui64, fuel: str, keys: Path, store_path
 
 @registration.command("refresh")
 @click.argument("provider", type=EUI, required=False)
-@click.option("--fuel", type=click.Choice([fuel.value for fuel in Fuel]), help="Fuel of the interface, to ask for one.")
+@click.option("--fuel", type=Choice([fuel.value for fuel in Fuel]), help="Fuel of the interface, to ask for one.")
 @click.option("--reason", default="asked by an operator", help="Why.")
 @store_option
 @json_option
@@ -227,7 +228,7 @@ def counts(store_path: Path, as_json: bool) -> None:
 @registration.command("non-domestic")
 @click.argument("supplier", type=EUI)
 @click.argument("mpxn")
-@click.argument("marker", type=click.Choice(("domestic", "non-domestic")))
+@click.argument("marker", type=Choice(("domestic", "non-domestic")))
 @click.option("--switched-off", is_flag=True, help="As after X2.4(c), which switches suppliers' own figures off [82].")
 @store_option
 def non_domestic(supplier: Eui64, mpxn: str, marker: str, switched_off: bool, store_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -47,9 +48,9 @@ def algorithms(as_json: bool) -> None:
 
 @security.command("entry")
 @click.argument("party", type=EUI)
-@click.option("--complete", type=click.Choice(STEPS), help="This step is done: they go in this order, tests over a notified connection.")
+@click.option("--complete", type=Choice(STEPS), help="This step is done: they go in this order, tests over a notified connection.")
 @click.option("--evidence", default="", help="Proof of the step, with --complete.")
-@click.option("--enter", "role", type=click.Choice([one.value for one in UserRole]), help="Make it a user in this role, all steps done.")
+@click.option("--enter", "role", type=Choice([one.value for one in UserRole]), help="Make it a user in this role, all steps done.")
 @store_option
 @keys_option
 @board_option

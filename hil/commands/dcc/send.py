@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import RemotePartyRole
-from firmware_emu.errors import IdentifierError, NotAvailable
+from firmware_emu.errors import IdentifierError, NotAvailable, nearest
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.bench import dcc_board as from_board
@@ -41,7 +42,7 @@ listen_option = click.option(
     "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Address at which hubs connect (mutual TLS)."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-_role = click.option("--role", type=click.Choice([role.value for role in UserRole]), help="The user's role where the store has none.")
+_role = click.option("--role", type=Choice([role.value for role in UserRole]), help="The user's role where the store has none.")
 _sender = click.option("--as", "sender", type=click.UNPROCESSED, callback=lambda ctx, _, value: _eui(value, ctx, "--as"), help="The user.")
 
 
@@ -148,7 +149,7 @@ def request(
     Counters rise in the order of sending: a Device takes none that is not above the last.
     """
     if variant not in schedule():
-        raise NotAvailable(f"service {variant}", f"name a variant such as 7.4; there are {len(schedule())}")
+        raise NotAvailable(f"service {variant!r}", f"name a variant such as 7.4; there are {len(schedule())}{nearest(variant, schedule())}")
     bench = BenchKeys.of(keys, board_name)
     recipient, about = _device(bench, target, "TARGET"), _device(bench, device_name, "--device")
     who = sender or bench.sender(recipient or about, UserRole.IS)
@@ -221,7 +222,8 @@ def send(
     if documents and len(documents) != len(what):
         raise NotAvailable(next(name for name in what if not Path(name).is_file()), "name files alone, or a variant and its Device")
     if not documents and (what[0] not in schedule() or len(what) > 2):
-        raise NotAvailable(f"service {' '.join(what)}", f"name a variant such as 7.4, or DUIS XML files; there are {len(schedule())}")
+        wanted = "name a variant such as 7.4 and its Device, or DUIS XML files"
+        raise NotAvailable(f"service {' '.join(what)!r}", f"{wanted}; there are {len(schedule())} variants{nearest(what[0], schedule())}")
     place, content, bench = place_of(listen), _content(body), BenchKeys.of(keys, board_name)
     target = _device(bench, what[1] if len(what) > 1 else None, "TARGET") if not documents else None
     clock = Clock()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from firmware_emu.choice import Choice
+from firmware_emu.errors import one_of
 from hil.commands.dcc.options import json_option, show
 from hil.dcc.base.services import Service, ServiceGroup, UserRole, schedule
 from hil.dcc.duis.element_types import element_type
@@ -15,8 +17,8 @@ EDITIONS = ("DUIS 5.4", "2013")
 
 
 @click.command("services")
-@click.option("--edition", type=click.Choice(EDITIONS), default=EDITIONS[0], show_default=True, help="The schedule to show.")
-@click.option("--group", type=click.Choice([one.value for one in ServiceGroup]), help="Only services of this group [107].")
+@click.option("--edition", type=Choice(EDITIONS), default=EDITIONS[0], show_default=True, help="The schedule to show.")
+@click.option("--group", type=Choice([one.value for one in ServiceGroup]), help="Only services of this group [107].")
 @click.option("--role", help="Only what this user role may send: IS, or EIS as in 2013.")
 @json_option
 def services(edition: str, group: str | None, role: str | None, as_json: bool) -> None:
@@ -29,7 +31,7 @@ def services(edition: str, group: str | None, role: str | None, as_json: bool) -
     try:
         wanted = None if role is None else UserRole.parse(role)
     except ValueError:
-        raise click.BadParameter(f"read {role!r}, expected one of {', '.join(UserRole)}", param_hint="--role") from None
+        raise click.BadParameter(f"read {role!r}, expected {one_of(role, UserRole)}", param_hint="--role") from None
     found = [
         one
         for one in schedule().values()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.console.declare import seconds
 from firmware_emu.errors import NotAvailable
@@ -88,7 +89,7 @@ def url_of(text: str) -> str:
 @click.option("--mtls", is_flag=True, help="Users show a client certificate (mutual TLS); its name is the user's EUI-64.")
 @click.option("--receive", multiple=True, type=_Receiver(), help="A user's receiving service, or that of all others; kept in the store.")
 @click.option("--signatures/--no-signatures", "signatures", default=None, help="Check the signatures of requests; else as the board says.")
-@click.option("--edition", type=click.Choice(["DUIS 5.4", "2013"]), help="Schedule of services to follow; else as the board says.")
+@click.option("--edition", type=Choice(["DUIS 5.4", "2013"]), help="Schedule of services to follow; else as the board says.")
 @click.option("--gap", "gap_s", type=click.FloatRange(0), help="Seconds between an acknowledgement and what follows it.")
 @click.option("--fault", "sentences", multiple=True, type=FAULT, help="Do wrong to the users, as `chub dcc faults` says; repeatable.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the faults.")
@@ -362,7 +363,7 @@ def receiver_set(address: tuple[Eui64 | None, str], store_path: Path) -> None:
 
 @click.command("outbox")
 @click.option("--user", type=EUI, help="Documents for one user alone.")
-@click.option("--state", type=click.Choice(["waiting", "delivered", "refused"]), help="Those in one state.")
+@click.option("--state", type=Choice(["waiting", "delivered", "refused"]), help="Those in one state.")
 @click.option("--xml", "number", type=int, help="Print the document of this number.")
 @store_option
 @json_option

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from firmware_emu.board import board_folders, load_board
+from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError
 
@@ -31,7 +32,7 @@ response_wait_s = 60
 
 
 @click.command("kills")
-@click.argument("victims", nargs=-1, type=click.Choice(VICTIMS))
+@click.argument("victims", nargs=-1, type=Choice(VICTIMS))
 @click.option("--kills", type=click.IntRange(1), default=40, show_default=True, help="How often each is killed.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the instants.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep stores, traces and output in this folder.")

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 
 from lxml import etree
 
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, nearest
 from firmware_emu.ids import Eui64
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.results import Refusal
@@ -100,7 +100,8 @@ class AnomalyThresholds:
     def _check(self, service: str) -> None:
         known = {one.reference for one in schedule().values()}
         if service not in known:
-            raise ThresholdError(f"read service {service!r}, expected a reference of the schedule such as 7.2; there are {len(known)}")
+            told = f"a reference of the schedule such as 7.2; there are {len(known)}{nearest(service, known)}"
+            raise ThresholdError(f"read service {service!r}, expected {told}")
 
     def volumes(self) -> tuple[VolumeThreshold, ...]:
         """Every volume threshold, those of users first."""

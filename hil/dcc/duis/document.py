@@ -32,7 +32,7 @@ from signxml.exceptions import SignXMLException
 from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-from firmware_emu.errors import IdentifierError, NotAvailable, ProtectionError
+from firmware_emu.errors import IdentifierError, NotAvailable, ProtectionError, one_of
 from firmware_emu.ids import Eui64, Mpxn
 from hil.dcc.duis.element_types import ElementType, element_type, is_base64, wrong_value, wrong_version
 from hil.dcc.duis.request import (
@@ -125,7 +125,7 @@ def as_request(root: etree._Element) -> ServiceRequest:
     try:
         command_variant = CommandVariant(int(text("CommandVariant") or 0))
     except ValueError:
-        problem = f"read {text('CommandVariant')!r}, expected one of {', '.join(f'{one:d}' for one in CommandVariant)}"
+        problem = f"read {text('CommandVariant')!r}, expected {one_of(text('CommandVariant'), [int(one) for one in CommandVariant])}"
         raise RequestError("Request/Header/CommandVariant", line, problem) from None
     try:
         request_id = RequestId.parse(text("RequestID") or "")

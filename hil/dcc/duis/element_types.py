@@ -17,6 +17,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from firmware_emu.errors import one_of
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -147,7 +149,7 @@ def wrong_value(kind: str, text: str) -> str | None:
     if rule is None:
         return _wrong_built_in(kind, text)
     if rule.enum:
-        return None if text in rule.enum else f"read {text!r}, expected one of {', '.join(rule.enum)}"
+        return None if text in rule.enum else f"read {text!r}, expected {one_of(text, rule.enum)}"
     if rule.pattern and not re.fullmatch(rule.pattern, text):
         return f"read {text[:60]!r}, expected the pattern {rule.pattern[:80]}"
     return wrong_value(rule.base, text) or _wrong_bounds(rule, text)

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, one_of
 from firmware_emu.ids import Eui64
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.results import Refusal
@@ -92,8 +92,8 @@ class Connections:
         """The newest edition of a means, or one by number. Raises NotConnected."""
         found = [code for code in (*codes(), *self._own) if code.means == means and edition in (None, code.edition)]
         if not found:
-            offered = ", ".join(sorted({code.means for code in (*codes(), *self._own)}))
-            raise NotConnected(f"means of connection {means!r} edition {edition or 'newest'}: expected one of {offered}")
+            offered = one_of(means, sorted({code.means for code in (*codes(), *self._own)}))
+            raise NotConnected(f"means of connection {means!r} edition {edition or 'newest'}: expected {offered}")
         return max(found, key=lambda code: code.edition)
 
     def notify(self, user: Eui64, means: str) -> Connection:

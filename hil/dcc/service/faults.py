@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, nearest
 from firmware_emu.gbcs.explain import fields_of
 from firmware_emu.trace import Trace
 from hil.dcc.base.services import response_codes
@@ -189,8 +189,14 @@ def read_sentence(sentence: str) -> tuple[str, dict[str, str]]:
             continue
         values = {name: value for name, value in found.groupdict().items() if value is not None}
         if values.get("VARIANT", "7.2") not in VARIANTS:
-            raise BoundarySentenceError(sentence, f"a service reference variant of DUIS 5.4 in place of {values['VARIANT']}, as 7.2")
+            raise BoundarySentenceError(
+                sentence,
+                f"a service reference variant of DUIS 5.4 in place of {values['VARIANT']}, as 7.2{nearest(values['VARIANT'], VARIANTS)}",
+            )
         if values.get("CODE", "E20") not in response_codes():
-            raise BoundarySentenceError(sentence, f"a response code of DUIS 5.4 in place of {values['CODE']}, as E20")
+            raise BoundarySentenceError(
+                sentence, f"a response code of DUIS 5.4 in place of {values['CODE']}, as E20{nearest(values['CODE'], response_codes())}"
+            )
         return kind, values
-    raise BoundarySentenceError(sentence, "; or ".join(pattern for _, pattern, _ in PATTERNS))
+    known = [pattern for _, pattern, _ in PATTERNS]
+    raise BoundarySentenceError(sentence, "; or ".join(known) + nearest(words, known))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 
 STANDARD = "standard"
 
@@ -58,7 +58,7 @@ def maker(name: str | None) -> Maker:
     """The profile of that name, None for the standard one. Raises BoardError for a name that there is not."""
     known = makers()
     if name is not None and name not in known:
-        raise BoardError("makers.toml", name, f"is not among {', '.join(known)}")
+        raise BoardError("makers.toml", name, f"expected {one_of(name, known)}")
     return known[name or STANDARD]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, one_of
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link
 
@@ -33,7 +33,7 @@ def lay(board: Board, air: Air) -> None:
     known = set(board.rooms) | {other for heard in board.rooms.values() for other in heard}
     for _, room in standing:
         if room not in known:
-            raise BoardError(board.name, "room", f"{room!r} is no room of [rooms]: expected one of {', '.join(sorted(known)) or 'none'}")
+            raise BoardError(board.name, "room", f"{room!r} is no room of [rooms]: expected {one_of(room, sorted(known))}")
     for (one, here), (other, there) in combinations(standing, 2):
         dbm = strength(board.rooms, here, there)
         if dbm is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import RadioError
+from firmware_emu.errors import RadioError, one_of
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, Ash, AshState, Code, Deliver, Event, Reset, Write
@@ -45,7 +45,7 @@ class NcpServer(DongleServer):
         Raises RadioError for a version that is not emulated or a token file that is not this dongle's.
         """
         if personality is None and version not in VERSIONS:
-            raise RadioError(f"EZSP version {version} is not emulated: expected one of {', '.join(map(str, VERSIONS))}")
+            raise RadioError(f"EZSP version {version} is not emulated: expected {one_of(version, VERSIONS)}")
         super().__init__(air, clock, faults)
         self.ash = Ash()
         stored = Tokens(eui64) if tokens is None else Tokens.load(tokens, eui64)

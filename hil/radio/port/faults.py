@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
-from firmware_emu.errors import RadioError
+from firmware_emu.errors import RadioError, nearest
 
 S = TypeVar("S")
 _NO_PROBABILITY = frozenset({"late_s", "rstack", "resets_after_s", "fails_after_s"})
@@ -95,7 +95,8 @@ class NcpFaults:
             name, equals, value = part.partition("=")
             kind = known.get(name)
             if kind is None or (kind == "bool") == bool(equals):
-                raise RadioError(f"fault {part!r} of a dongle: expected one of {', '.join(_usage(*one) for one in known.items())}")
+                usages = ", ".join(_usage(*one) for one in known.items())
+                raise RadioError(f"fault {part!r} of a dongle: expected one of {usages}{nearest(name, known)}")
             try:
                 values[name] = True if kind == "bool" else float(value)
             except ValueError:

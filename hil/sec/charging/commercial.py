@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from firmware_emu.errors import one_of
 from hil.sec.charging.figures import figure
 from hil.sec.charging.money import ChargingError, pence, share_out
 
@@ -165,5 +166,5 @@ def persistent_failure_relief(carried_out: Sequence[str]) -> tuple[str, ...]:
     """
     strangers = [one for one in carried_out if one not in OBLIGATIONS]
     if strangers:
-        raise ChargingError(f"read {strangers[0]!r}, expected one of {', '.join(OBLIGATIONS)} [385]")
+        raise ChargingError(f"read {strangers[0]!r}, expected {one_of(strangers[0], OBLIGATIONS)} [385]")
     return tuple(one for one in OBLIGATIONS if one not in carried_out)

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 from math import lcm
 
+from firmware_emu.errors import one_of
 from hil.sec.charging.figures import figure
 from hil.sec.charging.money import ChargingError, pence, share_out
 
@@ -47,7 +48,7 @@ def fault_responsibility(cause: str) -> FaultCause:
     """Party responsible for a hub that failed of ``cause`` [331-335]. Raises ChargingError."""
     found = fault_causes().get(cause)
     if found is None:
-        raise ChargingError(f"read the cause {cause!r}, expected one of: {'; '.join(fault_causes())}")
+        raise ChargingError(f"read the cause {cause!r}, expected {one_of(cause, fault_causes())}")
     return found
 
 

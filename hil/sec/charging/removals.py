@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import cache
 from importlib import resources
 
+from firmware_emu.errors import one_of
 from hil.sec.charging.figures import figure
 from hil.sec.charging.money import ChargingError, pence, share_out
 
@@ -83,7 +84,7 @@ def settle_removal(
     """
     rule = removal_rules().get(kind)
     if rule is None:
-        raise ChargingError(f"read the kind {kind!r} of removal, expected one of: {'; '.join(removal_rules())}")
+        raise ChargingError(f"read the kind {kind!r} of removal, expected {one_of(kind, removal_rules())}")
     amount = recovered_gbp(remaining_asset_value_gbp)
     charges: Mapping[str, Decimal] = {}
     if rule.payer == "removing supplier":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from firmware_emu.clock import EPOCH, Clock
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, one_of
 from firmware_emu.ids import Eui64
 from hil.dcc.base.months import Month
 from hil.dcc.base.requests import Requests
@@ -91,7 +91,7 @@ class Demand:
         """A user's forecast of its requests of one service (``4.8``) for each of the next six months (DM-01, TR-9 [271])."""
         role = self._role(user)
         if service not in services_of(role):
-            raise DemandError(f"service {service} is none that role {role} sends: forecast one of {', '.join(services_of(role))}")
+            raise DemandError(f"service {service} is none that role {role} sends: forecast {one_of(service, services_of(role))}")
         wanted = self.next_months()
         if set(requests) != set(wanted) or any(count < 0 for count in requests.values()):
             listed = ", ".join(map(str, sorted(requests))) or "no month"

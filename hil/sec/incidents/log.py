@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, one_of
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.dcc.base.requests import Requests
@@ -114,9 +114,10 @@ class IncidentLog:
 
         A user names its diagnosis; only a user may tie one to its own Service Request (IM-10 [254]). Raises IncidentError.
         """
-        if area not in self.rules.areas or category not in self.rules.target_s:
-            areas, categories = ", ".join(self.rules.areas), ", ".join(map(str, self.rules.target_s))
-            raise IncidentError(f"read area {area!r} and category {category}, expected one of {areas} and of {categories}")
+        if area not in self.rules.areas:
+            raise IncidentError(f"read area {area!r}, expected {one_of(area, self.rules.areas)}")
+        if category not in self.rules.target_s:
+            raise IncidentError(f"read category {category}, expected {one_of(category, self.rules.target_s)}")
         self._check_raiser(user, device, request, diagnostic)
         now = self._now()
         found = self.responsibility.responsible(area, device, visit=visit, at=now)
@@ -203,7 +204,7 @@ class IncidentLog:
     def categorise(self, number: int, category: int) -> Incident:
         """The DCC sets the category, and with it the target resolution time (IM-02 [224])."""
         if category not in self.rules.target_s:
-            raise IncidentError(f"read category {category}, expected one of {', '.join(map(str, self.rules.target_s))}")
+            raise IncidentError(f"read category {category}, expected {one_of(category, self.rules.target_s)}")
         incident = self.incident(number)
         with self._store.transaction():
             self._store.execute(

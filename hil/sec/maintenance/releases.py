@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from firmware_emu.clock import EPOCH
+from firmware_emu.errors import one_of
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.sec.maintenance.plan import MaintenanceError, settings
@@ -93,7 +94,7 @@ class Releases:
         """
         policy = policies().get(kind)
         if policy is None:
-            raise MaintenanceError(f"read the kind {kind!r}, expected {', '.join(policies())}")
+            raise MaintenanceError(f"read the kind {kind!r}, expected {one_of(kind, policies())}")
         day = (EPOCH + timedelta(seconds=at)).date()
         if (period := frozen(day)) is not None and not policy.ignores_freeze:
             raise MaintenanceError(f"{day} lies in the change-freeze {period}: no {kind} release then [211]")
