@@ -47,7 +47,7 @@ def test_the_token_file_carries_the_network_to_another_process(tmp_path: Path) -
     [
         (("--eui", "hello"), "is not an EUI-64"),
         (("--version", "15"), "expected one of 4, 5, 6, 7, 8"),
-        (("--personality", "toaster"), "expected one of cc2531-1.2"),
+        (("--personality", "toaster"), "expected a .toml file, or one of cc2531-1.2"),
         (("--tcp", "8888"), "expected HOST:PORT"),
         (("--tcp", "127.0.0.1:x"), "expected HOST:PORT"),
         (("--tcp", "127.0.0.1:65535", "--count", "2"), "expected at most 65535"),
