@@ -21,7 +21,8 @@ def test_a_sentence_that_cannot_be_read_stops_the_run_before_anything_is_made(
     monkeypatch.setenv("CHUB_RUNS", str(tmp_path / "runs"))
     result = CliRunner().invoke(run, [*command, "--fault", "han drop 5% to gsem"])
     assert isinstance(result.exception, CommsHubError)
-    assert str(result.exception) == "fault 'han drop 5% to gsem': word 5 is 'gsem': expected one of esme, gsme, ppmid, ihd, hub; did you mean gsme?"
+    told = "fault 'han drop 5% to gsem': word 5 is 'gsem': expected one of esme, gsme, ppmid, ihd, hub; did you mean gsme?"
+    assert str(result.exception) == told
     assert not (tmp_path / "runs").exists()
 
 
