@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import EntryPoint, entry_points, requires
+from typing import Any
 
 import click
 
-from firmware_emu.errors import NotAvailable, nearest
+from firmware_emu.errors import NotAvailable, nearest, one_of
 
 _DISTRIBUTIONS = {"serial": "pyserial", "usb": "pyusb", "pcapng": "python-pcapng", "multipart": "python-multipart"}
 """Libraries whose module and package have different names."""
@@ -64,3 +65,10 @@ class OpenGroup(click.Group):
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             ctx.fail(f"No such command {args[0]!r}{nearest(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
+
+
+class Choice(click.Choice[Any]):
+    """:class:`click.Choice`, refusing in the words of every closed vocabulary here."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return f"read {value!r}, expected {one_of(value, self.choices)}"

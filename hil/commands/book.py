@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from firmware_emu.choice import Choice
 from firmware_emu.errors import one_of
+from firmware_emu.extras import Choice
 from hil.book import BookRow, Report, load_book, play, play_with
 from hil.book.rows import DEVICES
 from hil.book.second import compare

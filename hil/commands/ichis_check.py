@@ -16,9 +16,9 @@ import click
 from rich.console import Console
 
 from firmware_emu.board import load_board
-from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.extras import Choice
 from hil.bench.keys import state_folder
 from hil.conformance.boards import BoardRun, check_boards, exit_code_of, verdict_of
 from hil.conformance.run import ConformanceRun, carry_out, clear_state, selected, sign_run

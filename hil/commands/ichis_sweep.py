@@ -17,8 +17,8 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from firmware_emu.choice import Choice
 from firmware_emu.errors import BoardError
+from firmware_emu.extras import Choice
 from hil.conformance.proofs import faults, limits, outages, units
 from hil.conformance.proofs.alone import ProofFinding
 from hil.report.measurements import CheckVerdict

@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 
 from firmware_emu import extensions
-from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore_files import read_cbke
 from firmware_emu.errors import RadioError, one_of
+from firmware_emu.extras import Choice
 from firmware_emu.han.capture import CaptureWriter, KeyFile
 from firmware_emu.ids import Eui64, install_code_crc
 from firmware_emu.ownership import Owner

@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
+from firmware_emu.extras import Choice
 from hil.hosts import matrix
 
 

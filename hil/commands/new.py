@@ -9,8 +9,8 @@ from string import Template
 
 import click
 
-from firmware_emu.choice import Choice
 from firmware_emu.errors import NotAvailable
+from firmware_emu.extras import Choice
 
 _PLACES = {
     "device": ("pyproject.toml", "$module.py", "$module.toml", "test_$module.py"),

@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from firmware_emu.choice import Choice
+from firmware_emu.extras import Choice
 from hil.attacks.siege.crew import Crew, Guide, TrialTally, coverage_guides
 from hil.attacks.siege.search import Find, trial
 from hil.attacks.siege.siege import LAYERS, Siege

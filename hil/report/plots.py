@@ -17,7 +17,7 @@ _LABEL_IN = 0.2
 
 
 def labels(marks: Sequence[tuple[float, str]], room: float) -> list[tuple[float, str]]:
-    """Where each label stands, and its words: marks nearer to a label's own than ``room`` share that label, in their order."""
+    """Place and words of each label: marks nearer to a label's own than ``room`` share that label, in their order."""
     found: list[tuple[float, str]] = []
     for when, text in sorted(marks, key=lambda mark: mark[0]):
         if found and when - found[-1][0] < room:

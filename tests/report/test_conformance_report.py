@@ -20,64 +20,14 @@ from firmware_emu.errors import BoardError, CommsHubError, KeystoreError, NotAva
 from hil.commands.ichis_check import check as check_command
 from hil.commands.report import report
 from hil.report.compare import compare, facts_moved
-from hil.report.conformance import FORMAT, CheckRow, RunRecord, cross_check, read_record, render, run_verdict, thinned, write_record
+from hil.report.conformance import RunRecord, cross_check, read_record, render, run_verdict, thinned, write_record
 from hil.report.measurements import Bounds, CheckVerdict, DecisionRule, Quantity, Rule
 from hil.report.pictures import picture
 from hil.report.run_log import RunLog
 from hil.report.signature import bench_key, fingerprint, sign, verify
 from ichis.measuring.reading import Basis, Plain, Reading
 from tests.patience import PATIENCE_S
-
-
-def row(name: str, value: float | None, verdict: str = "pass", **more: object) -> CheckRow:
-    made: CheckRow = {
-        "id": name,
-        "group": "supply static",
-        "chapter": "electrical",
-        "title": f"Check {name} of the supply at the hub's pins",
-        "verdict": verdict,
-        "value": value,
-        "limit": "<= 2",
-        "unit": "A",
-        "u": None if value is None else 0.01,
-        "basis": "datasheet",
-        "outcome": verdict,
-        "margin": None if value is None else 2 - value,
-        "source": "profile",
-        "requirement": ["ICH-02"],
-        "profile_supplied": True,
-        "limit_sources": [],
-        "why": "",
-        "round": 1,
-        "waveform": [[0.0, 0.0], [0.5, 12.0], [1.0, 12.0], [1.5, 0.0]],
-        "waveform_at": "at the hub's pins",
-    }
-    made.update(more)  # type: ignore[typeddict-item]
-    return made
-
-
-@pytest.fixture
-def record() -> RunRecord:
-    checks = [row(f"SST-{number:02}", number / 10) for number in range(1, 13)]
-    checks[1]["waveform"] = [[300.0, 12.0], [301.0, 0.0]]
-    checks.append(row("SST-13", 2.5, "fail", why="measured 2.5 A, expected <= 2 A"))
-    checks.append(row("SST-14", None, "inconclusive", why="not tested: the supply does not answer", waveform=[]))
-    return {
-        "format": FORMAT,
-        "verdict": "fail",
-        "facts": {"run": "20260105-060000-ichis", "board": "simulated", "firmware SHA-256": "ab" * 32},
-        "not_measured": ["envelope_mm"],
-        "profile": [{"key": "power_max", "value": 6.0, "unit": "W", "source": "profile", "confidence": "not established"}] * 36,
-        "simulated": True,
-        "about": {"unit": "emulated hub: no unit was tested", "operator": "not stated"},
-        "deviations": [],
-        "attachments": [],
-        "pictures": [],
-        "checks": checks,
-        "not_tested": ["SST-14"],
-        "problems": ["the supply <does> not answer"],
-        "when": {"started": "2026-01-05T06:00:00+00:00", "took": "1.0 s"},
-    }
+from tests.report.conformance_rows import row
 
 
 def test_a_verdict_and_a_margin_follow_from_declared_bounds() -> None:

@@ -11,9 +11,8 @@ from hil.report.plots import draw, labels
 from hil.report.verdict import Plot, Run, Step
 from hil.report.write import write_html
 from tests.browser import PHONE, WebDriver, at_width, driver, needs_chromium
-from tests.report.test_conformance_report import record
 
-__all__ = ["driver", "record"]
+__all__ = ["driver"]
 
 _CUT = """
 const wide = [...document.querySelectorAll('td, th, p, h1, h2, span')].filter(

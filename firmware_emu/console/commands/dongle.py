@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from firmware_emu import extensions
-from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
+from firmware_emu.extras import Choice
 from firmware_emu.han.custody import Backup, Custody, DongleContent, read_file, write_file
 from firmware_emu.han.zigpy_radio import ZigpyRadio
 from firmware_emu.ids import Eui64

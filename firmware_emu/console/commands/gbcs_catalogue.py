@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from firmware_emu.choice import Choice
 from firmware_emu.console.commands.gbcs_options import console, json_option
 from firmware_emu.console.commands.gbcs_values import Key, keys_of
+from firmware_emu.extras import Choice
 from firmware_emu.gbcs.use_cases import UseCase, UseCaseKind, by_name, catalogue
 
 _COLUMNS = ("code", "name", "title", "kind", "category", "protection", "payload_kind")

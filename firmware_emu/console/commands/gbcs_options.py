@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from firmware_emu.choice import Choice
 from firmware_emu.console.result import columns
 from firmware_emu.errors import IdentifierError
+from firmware_emu.extras import Choice
 from firmware_emu.ids import Eui64
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
 from firmware_emu.console.commands.gbcs_options import CounterParameter, EuiParameter, json_option, keys_option
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import CellUsage
 from firmware_emu.errors import ProtectionError
+from firmware_emu.extras import Choice
 from firmware_emu.gbcs import utrn
 from firmware_emu.ids import Eui64
 

@@ -14,7 +14,6 @@ from cryptography import x509
 from rich.console import Console
 from rich.table import Table
 
-from firmware_emu.choice import Choice
 from firmware_emu.crypto import inspection, tls_credentials
 from firmware_emu.crypto.certificate_profile import CertificateProfile, Finding, refusals
 from firmware_emu.crypto.certificate_profile import lint as lint_certificate
@@ -24,6 +23,7 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, DEFAULT_ORGANISATIONS, add_devices, make_pki
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.errors import IdentifierError, KeystoreError, one_of
+from firmware_emu.extras import Choice
 from firmware_emu.ids import Eui64
 
 _FOLDER = click.Path(path_type=Path)

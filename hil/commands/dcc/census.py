@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from firmware_emu.board import load_board
-from firmware_emu.choice import Choice
+from firmware_emu.extras import Choice
 from hil.commands.dcc.options import json_option, show
 from hil.coverage.census import take_census
 from hil.devices.esme.variant import VARIANTS

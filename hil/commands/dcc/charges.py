@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
+from firmware_emu.extras import Choice
 from hil.commands.dcc.accounts import COMMANDS, facts, hub_of
 from hil.commands.dcc.options import json_option, show
 from hil.dcc.base.months import Month

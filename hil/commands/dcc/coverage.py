@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
+from firmware_emu.extras import Choice
 from hil.commands.dcc.options import json_option, opened, show, store_option
 from hil.dcc.own_services.wan_matrix import WanCoverage, WanMatrix
 from hil.sec.charging.distribution import LIKELIHOODS, hub_distribution

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
+from firmware_emu.extras import Choice
 from firmware_emu.ids import Eui64
 from hil.commands.dcc.options import EUI, json_option, now, opened, show, store_option
 from hil.dcc.base.months import Month

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
+from firmware_emu.extras import Choice
 from hil.commands.dcc.options import MOMENT, json_option, moment, now, opened, show, store_option
 from hil.dcc.base.months import Month
 from hil.sec.maintenance.interface_change import Appeal, interface_change

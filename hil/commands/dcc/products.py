@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
 from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.extras import Choice
 from hil.commands.dcc.options import json_option, now, opened, show, store_option
 from hil.dcc.inventory.inventory import Inventory
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.errors import KeystoreError
+from firmware_emu.extras import Choice
 from firmware_emu.ids import Eui64
 from hil.commands.dcc.options import EUI, json_option, moment, now, opened, show, store_option
 from hil.dcc.base.store import DccStore

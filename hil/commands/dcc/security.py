@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
+from firmware_emu.extras import Choice
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from hil.bench.far_end import BenchKeys, carry_out, open_far_end

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.errors import IdentifierError, NotAvailable, nearest
+from firmware_emu.extras import Choice
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.bench import dcc_board as from_board

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from firmware_emu.choice import Choice
 from firmware_emu.errors import one_of
+from firmware_emu.extras import Choice
 from hil.commands.dcc.options import json_option, show
 from hil.dcc.base.services import Service, ServiceGroup, UserRole, schedule
 from hil.dcc.duis.element_types import element_type

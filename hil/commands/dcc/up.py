@@ -12,10 +12,10 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.console.declare import seconds
 from firmware_emu.errors import NotAvailable
+from firmware_emu.extras import Choice
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import Owner
 from firmware_emu.trace import JsonLines, Trace

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from firmware_emu.board import board_folders, load_board
-from firmware_emu.choice import Choice
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError
+from firmware_emu.extras import Choice
 
 if TYPE_CHECKING:
     from hil.journeys.kills import KillsResult
