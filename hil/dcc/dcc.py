@@ -134,20 +134,19 @@ class Processing:
             if self.deferred.cancels(arrival):
                 return self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started)
             waits = arrival.request.preceding is not None or self.deferred.due(arrival) is not None
-            ended = None if waits else self._go(user, arrival, travel, started)
+            if arrival.service.device_service and not waits:
+                refusal = self.journey.travel(user, arrival, travel)
         if waits:
             refusal = await self.deferred.wait(arrival)
             travel.leg("held until its execution time")
             started = self.context.clock.now()
-            ended = self.execution.refused(request, refusal, travel, started) if refusal else self._go(user, arrival, travel, started)
-        return ended or await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
-
-    def _go(self, user: User, arrival: Arrival, travel: Travel, started: float) -> Outcome | None:
-        """Carry on a request of a user that is here; its end, None where that is with the Device."""
-        if not arrival.service.device_service:
+        if refusal is None and not arrival.service.device_service:  # in a transaction of its own: what it is refused, it takes back
             return self.execution.execute(arrival, travel, started)
-        refusal = self.journey.travel(user, arrival, travel)
-        return None if refusal is None else self.execution.refused(arrival.request, refusal, travel, started)
+        if waits and refusal is None:
+            refusal = self.journey.travel(user, arrival, travel)
+        if refusal is not None:
+            return self.execution.refused(request, refusal, travel, started)
+        return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
 
     async def take(self, request: ServiceRequest, *, connection: int | None = None) -> Answered:
         """A request, or signed pre-command, of a user who is somewhere else: what it is told in the same exchange. ``connection`` is the

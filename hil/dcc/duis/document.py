@@ -105,9 +105,11 @@ def as_request(root: etree._Element) -> ServiceRequest:
     assert header is not None, "the structure check found it"
     assert body is not None, "the structure check found it"
 
+    told = {child.tag: child.text or "" for child in reversed(header)}  # of several of one name the first
+
     def text(name: str) -> str | None:
-        found = header.find(f"{{{SERVICE_NAMESPACE}}}{name}")
-        return None if found is None else (found.text or "").strip()
+        found = told.get(f"{{{SERVICE_NAMESPACE}}}{name}")
+        return None if found is None else found.strip()
 
     content = [child for child in body if isinstance(child.tag, str)]
     if len(content) != 1:
