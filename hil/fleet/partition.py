@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import time
@@ -91,6 +92,7 @@ def play(partition: Partition, done: Callable[[int], None] = lambda home: None) 
                 return await _play(estate, partition, phases, done)
 
     homes = clock.run(whole())
+    gc.collect()  # its homes are full of circles, and the next partition's would come on top of them
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return PartitionResult(partition.first, homes, time.process_time() - processor, time.monotonic() - real, round(memory, 1), os.getpid())
 

@@ -32,18 +32,20 @@ def over_homes(phases: Sequence[str], homes: Sequence[HomeResult]) -> Plot:
         times = sorted(home.bench_s[phase] for home in homes if phase in home.bench_s)
         if times:
             lines[phase] = _thinned([(100 * (rank + 1) / len(times), value) for rank, value in enumerate(times)])
-    return Plot("Latency of each phase", "bench s", lines, over="homes that were at most so slow, %")
+    return Plot("Latency of each phase", "bench s", lines, over="homes that were at most so slow, %", from_zero=True)
 
 
 def memory(results: Sequence[PartitionResult]) -> Plot:
     """The most memory of each worker so far; ``results`` in the order of their ends."""
-    return Plot("Memory of each worker", "MB", _by_worker(results, lambda one: one.memory_mb), over="homes that it has played")
+    return Plot(
+        "Memory of each worker", "MB", _by_worker(results, lambda one: one.memory_mb), over="homes that it has played", from_zero=True
+    )
 
 
 def slope(results: Sequence[PartitionResult]) -> Plot:
     """Processor seconds of a home, partition by partition."""
     lines = _by_worker(results, lambda one: one.processor_s / len(one.homes))
-    return Plot("Slope: processor of a home", "s", lines, over="homes that its worker has played")
+    return Plot("Slope: processor of a home", "s", lines, over="homes that its worker has played", from_zero=True)
 
 
 def over_workers(rates: Sequence[tuple[int, float]]) -> Plot:
@@ -51,7 +53,13 @@ def over_workers(rates: Sequence[tuple[int, float]]) -> Plot:
     count, rate = rates[0]
     even = [(float(workers), rate / count * workers) for workers, _ in rates]
     measured = [(float(workers), found) for workers, found in rates]
-    return Plot("Throughput over workers", "homes a second", {"measured": measured, "in proportion to the first": even}, over="workers")
+    return Plot(
+        "Throughput over workers",
+        "homes a second",
+        {"measured": measured, "in proportion to the first": even},
+        over="workers",
+        from_zero=True,
+    )
 
 
 def _by_worker(results: Sequence[PartitionResult], of: Callable[[PartitionResult], float]) -> dict[str, Line]:

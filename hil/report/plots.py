@@ -51,6 +51,10 @@ def draw(plot: Plot, *, width_in: float = 9.0, height_in: float = 2.6) -> str:
         axes.annotate(text, (when, 1.0), xycoords=("data", "axes fraction"), rotation=90, fontsize=7, va="top", ha="right", color="#555555")
     axes.set_xlabel(plot.over)
     axes.set_ylabel(plot.unit)
+    if plot.from_zero:
+        axes.set_ylim(bottom=0)
+    if all(len(points) < _FEW for points in plot.series.values()):
+        axes.set_xticks(sorted({t for points in plot.series.values() for t, _ in points}))
     axes.set_title(plot.title, fontsize=10, loc="left")
     axes.grid(visible=True, color="#eeeeee")
     axes.spines[["top", "right"]].set_visible(False)

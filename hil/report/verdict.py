@@ -36,6 +36,8 @@ class Plot:
     series: Mapping[str, Sequence[tuple[float, float]]]
     marks: Sequence[tuple[float, str]] = ()
     over: str = "bench time, s"
+    from_zero: bool = False
+    """True if the values' axis begins at zero."""
 
 
 @dataclass(frozen=True, slots=True)
