@@ -17,6 +17,7 @@ _PLACES = {
     "instrument": ("pyproject.toml", "$module/__init__.py", "$module/$name.toml", "test_$module.py"),
     "check": ("pyproject.toml", "$module/__init__.py", "$module/$name.toml", "test_$module.py"),
     "noun": ("pyproject.toml", "$module.py", "test_$module.py"),
+    "fault": ("pyproject.toml", "$module.py", "test_$module.py"),
 }
 """Files of a kind of package."""
 _FROM = {
@@ -24,6 +25,7 @@ _FROM = {
     "instrument": ("pyproject.toml", "__init__.py", "dialect.toml", "test_module.py"),
     "check": ("pyproject.toml", "__init__.py", "checks.toml", "test_module.py"),
     "noun": ("pyproject.toml", "module.py", "test_module.py"),
+    "fault": ("pyproject.toml", "module.py", "test_module.py"),
 }
 """Texts that they are made from, in the same order."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -34,7 +36,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 @click.argument("name")
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="folder in which it is made (default: here)")
 def new(kind: str, name: str, into: Path) -> None:
-    """Write the package NAME that brings a Device type, an instrument, a conformance check or a noun of the prompt.
+    """Write the package NAME that brings a Device type, an instrument, a conformance check, a fault or a noun of the prompt.
 
     It works as it is: `pip install --no-build-isolation ./NAME`, then `pytest NAME`. Nothing of this project is edited.
     """

@@ -10,7 +10,7 @@ from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.result import Result, count
 from hil.console.rig import RigNoun
-from hil.faults import HOOK_PATTERNS, Faults, Hook, SentenceError, next_words
+from hil.faults import HOOK_PATTERNS, Faults, Hook, SentenceError, next_in, next_words
 
 Words = Annotated[str, WordKind("a fault as a sentence", str, "faults")]
 
@@ -43,7 +43,7 @@ class FaultNoun(RigNoun):
         super().__init__(bench)
         self._faults: Faults | None = None
         devices = [row.name for row in bench.board.device]
-        bench.offers["faults"] = lambda given: next_words(given, devices)
+        bench.offers["faults"] = lambda given: next_in(given, devices)
         bench.offers["hooks"] = lambda given: next_words(given[1:], devices, HOOK_PATTERNS)
 
     @property

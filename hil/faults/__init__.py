@@ -4,8 +4,9 @@ May import all of ``hil``. The firmware does not know of them: each works on a s
 """
 
 from hil.bench.passages import Passing
-from hil.faults.faults import Fault, Faults, Hook, check_sentences
+from hil.faults.faults import Fault, Faults, check_sentences
 from hil.faults.grammar import FAULT_PATTERNS, FAULT_WORDS, HOOK_PATTERNS, SentenceError, next_words
+from hil.faults.installed import Hook, next_in
 
 __all__ = [
     "FAULT_PATTERNS",
@@ -17,5 +18,6 @@ __all__ = [
     "Passing",
     "SentenceError",
     "check_sentences",
+    "next_in",
     "next_words",
 ]

@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import json
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -24,9 +24,11 @@ from firmware_emu.wan.base import WanFrame, WanKind
 from hil.bench.home import Home
 from hil.bench.passages import Passing
 from hil.devices.base.gbcs_device import GbcsHanDevice
+from hil.faults import installed
 from hil.faults.content import Wrong, cluster_name, condition
 from hil.faults.effects import EFFECTS, LASTS_S, dongle_of
 from hil.faults.grammar import HOOK_PATTERNS, Sentence, Value, read_sentence
+from hil.faults.installed import Hook
 from hil.faults.values import Arrival, Corrupt, Delay, Drop, Duplicate, FrameFault, Reorder, Schedule
 from hil.radio.port.faults import NcpFaults
 from ichis.jig import DataLink
@@ -35,8 +37,6 @@ from ichis.uart import LineProfile
 _UTC = struct.Struct(">I")
 _HELD_S = {"han": 0.02, "wan": 2.0, "message": 2.0}
 _FRAME_AREAS = frozenset({"han", "wan", "pair", "message"})
-Hook = Callable[[Passing], bytes | Sequence[Arrival] | Awaitable[bytes | Sequence[Arrival] | None] | None]
-"""Code of a user's own: gives what goes on in place of what passes (none: an empty sequence), or None: it passes as it is."""
 _TTY = {
     ("drop", "hub"): "lost",
     ("corrupt", "hub"): "damaged",
@@ -163,7 +163,7 @@ def _frame_fault(sentence: Sentence, keystore: Keystore) -> FrameFault | None:
 def check_sentences(board: Board, sentences: Sequence[str]) -> None:
     """Read sentences against a board before anything is brought up. Raises SentenceError."""
     for sentence in sentences:
-        read_sentence(sentence, [row.name for row in board.device])
+        installed.read(sentence, [row.name for row in board.device])
 
 
 class Faults:
@@ -180,19 +180,20 @@ class Faults:
         for sentence in sentences:
             self.add(sentence)
 
-    def read(self, sentence: str) -> Sentence:
-        """Meaning of a sentence on this home's board, without adding it. Raises SentenceError, NotAvailable."""
-        found = read_sentence(sentence, [row.name for row in self._home.board.device])
+    def read(self, sentence: str) -> tuple[Hook | None, Sentence]:
+        """Meaning of a sentence on this home's board, without adding it, and a package's function. Raises SentenceError, NotAvailable."""
+        do, found = installed.read(sentence, [row.name for row in self._home.board.device])
         if found.area in ("dongle", "tty"):
             dongle_of(self._home)
         self._check_content(found)
         if found.area in ("wan", "clock") and self._home.wan is None:
             raise NotAvailable("a fault of the SM WAN", "this home has no hub, and so no WAN: run one with its hub")
-        return found
+        return do, found
 
     def add(self, sentence: str) -> Fault:
         """Lay a fault on, from now. Raises SentenceError, NotAvailable."""
-        return self._lay(_Active(self._home, self._next, self.read(sentence), self._seed))
+        do, found = self.read(sentence)
+        return self._lay(_Active(self._home, self._next, found, self._seed, do))
 
     def hook(self, do: Hook, sentence: str) -> Fault:
         """Call ``do`` with every message or frame that ``sentence`` is of, as ``response 4.1.1 from esme``. Raises SentenceError."""

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from firmware_emu.cli import chub
 from ichis.conformance.check import load_checks
 
-KINDS = ["check", "device", "instrument", "noun"]
+KINDS = ["check", "device", "fault", "instrument", "noun"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

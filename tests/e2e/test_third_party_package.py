@@ -80,7 +80,7 @@ def test_their_meter_joins_is_read_over_the_whole_chain_and_is_tested_by_their_o
     assert "4 passed" in ran
 
 
-@pytest.mark.parametrize("kind", ["noun", "check", "instrument"])
+@pytest.mark.parametrize("kind", ["noun", "check", "fault", "instrument"])
 def test_a_package_of_each_kind_works_as_it_is_written(machine: Machine, kind: str) -> None:
     machine.chub("new", kind, f"my-{kind}")
     machine.install(f"./my-{kind}")
