@@ -40,7 +40,10 @@ class BenchView:
     records: list[Record] = field(default_factory=list)
     volts: list[tuple[float, float]] = field(default_factory=list)
     """Bench seconds since 2000 and volts at the hub's pins."""
-    lines: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    """Every change of a line of the connector: bench seconds and level, by the line's name."""
+    links: set[tuple[str, str]] = field(default_factory=set)
+    """EUI-64s of Devices that talked to each other, past the hub."""
     powered: bool | None = None
 
     def __post_init__(self) -> None:
@@ -69,7 +72,10 @@ class BenchView:
                 member.heard, member.joined = record.time, True
             if record.event in ("asleep", "awake"):
                 member.asleep = record.event == "asleep"
-        for one in (member, self.members.get(record.target or "")):
+        other = self.members.get(record.target or "")
+        if member is not None and other is not None and record.area == "han" and record.event in ("sent", "received"):
+            self.links.add((min(member.eui, other.eui), max(member.eui, other.eui)))
+        for one in (member, other):
             if one is not None and record.area == "han" and record.event in _CAME | _GONE:
                 one.joined = record.event in _CAME
 
@@ -84,8 +90,10 @@ class BenchView:
         what = record.detail.get("what")
         if record.event == "drove" and isinstance(what, str):
             name, _, level = what.rpartition(" ")
-            if level in _LINE_LEVELS:
-                self.lines[name] = level
+            changes = self.lines.setdefault(name, []) if level in _LINE_LEVELS else None
+            if changes is not None and (not changes or changes[-1][1] != level):
+                changes.append((record.time, level))
+                del changes[:-KEPT]
 
     def hops(self, behind: int) -> list[dict[str, object]]:
         """The hops of records behind a number, as the ladder draws them; a record that leads nowhere is a hop of its own lane."""
@@ -140,6 +148,11 @@ class BenchView:
                 }
                 for one in self.members.values()
             ],
+            "links": sorted(
+                [self.members[one].name, self.members[other].name]
+                for one, other in self.links
+                if self.members[one].joined and self.members[other].joined
+            ),
             "volts": self.volts,
             "lines": self.lines,
             "powered": self.powered,

@@ -56,7 +56,21 @@ def test_hops_are_told_between_lanes_and_a_fault_between_those_it_acted_on() -> 
 def test_supply_and_lines_are_those_of_the_jig() -> None:
     state = _view().as_json(0)
     assert state["volts"] == [(10.0, 11.97)]
-    assert state["lines"] == {"AC Lost": "low"}
+    assert state["lines"] == {"AC Lost": [(10.0, "low")]}
+    view = _view()
+    levels = zip((16.0, 17.0, 18.0), ("low", "high", "low"), strict=True)
+    view.take(
+        [Record(8 + at, when, "ichis", "host connector", "drove", detail={"what": f"AC Lost {to}"}) for at, (when, to) in enumerate(levels)]
+    )
+    assert view.lines["AC Lost"] == [(10.0, "low"), (17.0, "high"), (18.0, "low")]
+
+
+def test_devices_that_talk_past_the_hub_have_a_link() -> None:
+    view = _view()
+    view.take([Record(8, 16.0, "han", f"gsme {GSME}", "sent", ESME, detail={"cluster": "Price"})])
+    assert [sorted(link) for link in view.as_json(0)["links"]] == [["esme", "gsme"]]  # type: ignore[attr-defined]
+    view.take([Record(9, 17.0, "han", "hub", "removed", ESME)])
+    assert view.as_json(0)["links"] == []
 
 
 def test_a_run_folder_that_grows_is_read_on_from_where_it_was(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ from hil.devices.esme.events import EventSettings
 from hil.devices.esme.metering import OFFSET_NUMBERS, STATES, EsmeRegisters, EsmeSettings, LoadSwitch, Metering
 from hil.devices.esme.ppmid_commands import PpmidDesk
 from hil.devices.esme.variant import FURTHER_PHASES_OBJECTS, SECOND_ELEMENT_OBJECTS, SINGLE_ELEMENT, VARIANTS, EsmeVariant
-from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY, over_limit
+from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY, displayed, over_limit
 from hil.devices.metering.maker import ORDINARY, Maker, makers
 from hil.devices.metering.maker import maker as maker_of
 from hil.devices.metering.meter import Meter
@@ -165,7 +165,8 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
 
     def display(self) -> dict[str, int | str]:
         self.update()
-        return {"import, Wh": self.registers.active_import.total, "load switch": self.load_switch.name.lower()}
+        shown = {"import, Wh": self.registers.active_import.total, "load switch": self.load_switch.name.lower()}
+        return {**shown, **displayed(self.metering.account)}
 
     @property
     def served_model(self) -> Model:

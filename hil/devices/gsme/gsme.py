@@ -45,6 +45,7 @@ from hil.devices.gsme.metering import STATES, GasMetering, GsmeSettings, Valve
 from hil.devices.gsme.mirror import MirrorPusher
 from hil.devices.gsme.model import GsmeModel
 from hil.devices.gsme.network import Sampling
+from hil.devices.metering.billing import displayed
 from hil.devices.metering.keypad import Keypad
 from hil.devices.metering.maker import ORDINARY, Maker, makers
 from hil.devices.metering.maker import maker as maker_of
@@ -135,7 +136,7 @@ class Gsme(Meter[Valve, GsmeSettings]):
         return made
 
     def display(self) -> dict[str, int | str]:
-        return {"register": self.register.total, "valve": self.valve.name.lower()}
+        return {"register": self.register.total, "valve": self.valve.name.lower(), **displayed(self.metering.account)}
 
     @property
     def served_model(self) -> Model:

@@ -457,6 +457,12 @@ def balances(account: Account) -> tuple[int, ...]:
     return tuple(max(-_LIMIT - 1, min(_LIMIT, value.numerator // value.denominator)) for value in values)
 
 
+def displayed(account: Account) -> dict[str, str]:
+    """Balance and debt as a meter's own display shows them, in pence."""
+    accumulated, _, balance, *debts = balances(account)
+    return {"balance, pence": f"{balance / 1000:.2f}", "debt, pence": f"{(accumulated + sum(debts)) / 1000:.2f}"}
+
+
 class BillingLogs:
     """The logs in the store. ``billing`` at the ends of periods, ``changes`` at changes of mode, tariff or supplier."""
 

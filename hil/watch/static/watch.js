@@ -39,32 +39,46 @@
     return String(value);
   }
 
-  function map(members) {
+  function map({ members, links }) {
     const svg = drawn("svg", { viewBox: "0 0 540 260", role: "img", "aria-label": "Map of the HAN; the table below says the same" });
-    members.forEach((one, number) => {
+    const place = Object.fromEntries(members.map((one, number) => {
       const angle = Math.PI * (2 * number + 1) / members.length;
-      const x = 270 + 190 * Math.cos(angle), y = 130 + 90 * Math.sin(angle);
-      const off = one.state === "not on the HAN", asleep = one.state === "asleep";
+      return [one.name, { x: 270 + 190 * Math.cos(angle), y: 130 + 90 * Math.sin(angle) }];
+    }));
+    for (const [from, to] of links) {
+      svg.append(drawn("line", { x1: place[from].x, y1: place[from].y, x2: place[to].x, y2: place[to].y, class: "link between" }));
+    }
+    for (const one of members) {
+      const { x, y } = place[one.name], off = one.state === "not on the HAN", asleep = one.state === "asleep";
       svg.append(drawn("line", { x1: 270, y1: 130, x2: x, y2: y, class: `link ${off ? "off" : asleep ? "asleep" : ""}` }));
       svg.append(drawn("circle", { cx: x, cy: y, r: 32, class: `node ${off ? "off" : ""}` }));
       svg.append(drawn("text", { x, y: y + 4, "text-anchor": "middle" }, one.name));
-      if (asleep) svg.append(drawn("text", { x: x + 26, y: y - 22 }, "zzz"));
-    });
+      const away = x < 270 ? -1 : 1;
+      if (asleep) svg.append(drawn("text", { x: x + 36 * away, y: y - 16, "text-anchor": away < 0 ? "end" : "start" }, "zzz"));
+    }
     svg.append(drawn("circle", { cx: 270, cy: 130, r: 36, class: "node" }), drawn("text", { x: 270, y: 134, "text-anchor": "middle" }, "hub"));
     return [svg];
   }
 
-  function supply({ volts, now }) {
+  // The supply's volts, and below them each line of the connector, on one axis of time.
+  function supply({ volts, lines, now }) {
     if (!volts.length) return [made("p", "This bench has no supply of its own.", { class: "quiet" })];
+    const LEFT = 120, RIGHT = 530, traces = Object.entries(lines);
     const first = volts[0][0], span = Math.max(now - first, 1), top = Math.max(...volts.map((one) => one[1]), 1) * 1.1;
-    const x = (when) => 40 + 490 * (when - first) / span, y = (value) => 110 - 100 * value / top;
-    let path = "";
-    volts.forEach(([when, value], number) => { path += number ? `H${x(when).toFixed(1)}V${y(value).toFixed(1)}` : `M${x(when)} ${y(value)}`; });
-    path += "H530";
-    const svg = drawn("svg", { viewBox: "0 0 540 132", role: "img", "aria-label": `Volts at the hub, ${volts.at(-1)[1].toFixed(2)} V now` });
-    svg.append(drawn("path", { d: "M40 10V110H530", class: "axis", fill: "none" }), drawn("path", { d: path, class: "volts" }));
-    svg.append(drawn("text", { x: 34, y: 20, "text-anchor": "end" }, `${top.toFixed(0)} V`), drawn("text", { x: 34, y: 112, "text-anchor": "end" }, "0"));
-    svg.append(drawn("text", { x: 40, y: 128 }, "0 s"), drawn("text", { x: 530, y: 128, "text-anchor": "end" }, `${span.toFixed(1)} s`));
+    const x = (when) => LEFT + (RIGHT - LEFT) * Math.max(0, when - first) / span;
+    const curve = (points, y) => points.map(([when, value], number) =>
+      number ? `H${x(when).toFixed(1)}V${y(value).toFixed(1)}` : `M${x(when).toFixed(1)} ${y(value).toFixed(1)}`).join("") + `H${RIGHT}`;
+    const foot = 110 + 30 * traces.length;
+    const said = traces.map(([name, changes]) => `${name} ${changes.at(-1)[1]}`).join(", ");
+    const svg = drawn("svg", { viewBox: `0 0 540 ${foot + 22}`, role: "img", "aria-label": `${volts.at(-1)[1].toFixed(2)} V at the hub now; ${said}` });
+    svg.append(drawn("path", { d: `M${LEFT} 10V110H${RIGHT}`, class: "axis", fill: "none" }));
+    svg.append(drawn("path", { d: curve(volts, (value) => 110 - 100 * value / top), class: "volts" }));
+    svg.append(drawn("text", { x: LEFT - 6, y: 20, "text-anchor": "end" }, `${top.toFixed(0)} V`), drawn("text", { x: LEFT - 6, y: 112, "text-anchor": "end" }, "0"));
+    traces.forEach(([name, changes], number) => {
+      const low = 134 + 30 * number, level = (value) => low - (value === "high" ? 14 : 0);
+      svg.append(drawn("text", { x: LEFT - 6, y: low, "text-anchor": "end" }, name), drawn("path", { d: curve(changes, level), class: "volts" }));
+    });
+    svg.append(drawn("text", { x: LEFT, y: foot + 18 }, "0 s"), drawn("text", { x: RIGHT, y: foot + 18, "text-anchor": "end" }, `${span.toFixed(1)} s`));
     return [svg];
   }
 
@@ -76,7 +90,8 @@
     const right = to > from, alone = from === to || from < 2 || to < 2;
     const tip = alone ? hop.text : hop.bad ? `${hop.text} ✗` : right ? `${hop.text} ▶` : `◀ ${hop.text}`;
     button.append(made("span", hop.time, { class: "when" }), made("span", ` ${hop.from} to ${hop.to}: `, { class: "way" }));
-    const what = made("span", tip, { class: "what" });
+    const what = made("span", null, { class: "what" });
+    what.textContent = tip.replaceAll("_", "_\u200b");  // a long name may break behind its underscore
     what.style.gridRow = "1";
     what.style.gridColumn = alone ? "2 / -1" : `${Math.min(from, to) + 1} / ${Math.max(from, to) + 1}`;
     button.append(what);
@@ -167,14 +182,16 @@
     at("news").textContent = told.gone ?? `${told.live ? "running" : "a run's folder"}, ${last} records`;
     options(at("device"), told.lanes.filter((name) => told.hops.some((hop) => hop.from === name || hop.to === name)));
     options(at("area"), [...new Set(told.hops.map((hop) => hop.area))]);
-    put(at("map"), told.members.map(({ name, state }) => ({ name, state })), map);
-    put(at("members"), told.members, (members) => members.map((one) => {
-      const row = made("tr", null);
-      row.append(made("th", one.name, { scope: "row" }), made("td", one.type), made("td", one.state), made("td", one.heard));
+    put(at("map"), { members: told.members.map(({ name, state }) => ({ name, state })), links: told.links }, map);
+    put(at("members"), { members: told.members, links: told.links }, ({ members, links }) => members.map((one) => {
+      const row = made("tr", null), others = links.filter((link) => link.includes(one.name)).map(([from, to]) => (from === one.name ? to : from));
+      row.append(made("th", one.name, { scope: "row" }), made("td", one.type), made("td", one.state), made("td", others.join(", ") || "-"), made("td", one.heard));
       return row;
     }));
-    put(at("supply"), { volts: told.volts, now: told.now }, supply);
-    put(at("lines"), { ...(told.jig ?? {}), ...told.lines }, list);
+    put(at("supply"), { volts: told.volts, lines: told.lines, now: told.now }, supply);
+    const levels = Object.fromEntries(Object.entries(told.lines).map(([name, changes]) => [name, changes.at(-1)[1]]));
+    const measured = Object.fromEntries(Object.entries(told.jig ?? {}).filter(([name]) => !Object.keys(levels).some((one) => one.toLowerCase() === name.toLowerCase())));
+    put(at("lines"), { ...measured, ...levels }, list);
     put(at("registers"), told.registers ?? null, (values) => values ? registers(values)
       : [made("p", "A run that is over keeps no registers; what was read stands in its ladder.", { class: "quiet" })]);
     at("add").hidden = !told.live;
