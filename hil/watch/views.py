@@ -44,6 +44,8 @@ class BenchView:
     """Every change of a line of the connector: bench seconds and level, by the line's name."""
     links: set[tuple[str, str]] = field(default_factory=set)
     """EUI-64s of Devices that talked to each other, past the hub."""
+    displays: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    """What each meter's own display showed last, by its name: registers and balance of a run that is over."""
     powered: bool | None = None
 
     def __post_init__(self) -> None:
@@ -72,6 +74,8 @@ class BenchView:
                 member.heard, member.joined = record.time, True
             if record.event in ("asleep", "awake"):
                 member.asleep = record.event == "asleep"
+        if record.area == "device" and record.event == "display":
+            self.displays[record.source] = record.detail
         other = self.members.get(record.target or "")
         if member is not None and other is not None and record.area == "han" and record.event in ("sent", "received"):
             self.links.add((min(member.eui, other.eui), max(member.eui, other.eui)))
@@ -144,7 +148,7 @@ class BenchView:
                     "eui": one.eui,
                     "type": one.type,
                     "state": "asleep" if one.joined and one.asleep else "on the HAN" if one.joined else "not on the HAN",
-                    "heard": "never" if one.heard is None else f"{now - one.heard:.1f} s before the last record",
+                    "heard": "never" if one.heard is None else f"{now - one.heard:.1f} s",
                 }
                 for one in self.members.values()
             ],
@@ -153,6 +157,7 @@ class BenchView:
                 for one, other in self.links
                 if self.members[one].joined and self.members[other].joined
             ),
+            "displays": self.displays,
             "volts": self.volts,
             "lines": self.lines,
             "powered": self.powered,

@@ -36,7 +36,7 @@ def _view() -> BenchView:
 def test_a_device_is_on_the_map_as_its_records_say() -> None:
     state = {one["name"]: one for one in _view().as_json(0)["members"]}  # type: ignore[attr-defined]
     assert state["esme"]["state"] == "on the HAN"
-    assert state["esme"]["heard"] == "4.0 s before the last record"
+    assert state["esme"]["heard"] == "4.0 s"
     assert state["gsme"]["state"] == "asleep"
     assert state["ihd"]["state"] == "not on the HAN"
     view = _view()
@@ -63,6 +63,12 @@ def test_supply_and_lines_are_those_of_the_jig() -> None:
         [Record(8 + at, when, "ichis", "host connector", "drove", detail={"what": f"AC Lost {to}"}) for at, (when, to) in enumerate(levels)]
     )
     assert view.lines["AC Lost"] == [(10.0, "low"), (17.0, "high"), (18.0, "low")]
+
+
+def test_what_a_meters_display_showed_last_stands_for_the_registers_of_a_run_that_is_over() -> None:
+    view = _view()
+    view.take([Record(8, 16.0, "device", "esme", "display", detail={"import_wh": 7}), Record(9, 17.0, "device", "gsme", "executed")])
+    assert view.as_json(0)["displays"] == {"esme": {"import_wh": 7}}
 
 
 def test_devices_that_talk_past_the_hub_have_a_link() -> None:

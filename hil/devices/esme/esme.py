@@ -165,8 +165,8 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
 
     def display(self) -> dict[str, int | str]:
         self.update()
-        shown = {"import, Wh": self.registers.active_import.total, "load switch": self.load_switch.name.lower()}
-        return {**shown, **displayed(self.metering.account)}
+        total, switch = self.registers.active_import.total, self.load_switch.name.lower()
+        return {"import, Wh": total, "load switch": switch, **displayed(self.metering.account)}
 
     @property
     def served_model(self) -> Model:

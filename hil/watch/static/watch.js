@@ -46,7 +46,9 @@
       return [one.name, { x: 270 + 190 * Math.cos(angle), y: 130 + 90 * Math.sin(angle) }];
     }));
     for (const [from, to] of links) {
-      svg.append(drawn("line", { x1: place[from].x, y1: place[from].y, x2: place[to].x, y2: place[to].y, class: "link between" }));
+      const one = place[from], other = place[to], bend = 0.35;  // a bow: a straight one may lie under the hub and its links
+      const x = (one.x + other.x) / 2 + bend * (other.y - one.y), y = (one.y + other.y) / 2 - bend * (other.x - one.x);
+      svg.append(drawn("path", { d: `M${one.x} ${one.y}Q${x} ${y} ${other.x} ${other.y}`, class: "link between" }));
     }
     for (const one of members) {
       const { x, y } = place[one.name], off = one.state === "not on the HAN", asleep = one.state === "asleep";
@@ -192,7 +194,8 @@
     const levels = Object.fromEntries(Object.entries(told.lines).map(([name, changes]) => [name, changes.at(-1)[1]]));
     const measured = Object.fromEntries(Object.entries(told.jig ?? {}).filter(([name]) => !Object.keys(levels).some((one) => one.toLowerCase() === name.toLowerCase())));
     put(at("lines"), { ...measured, ...levels }, list);
-    put(at("registers"), told.registers ?? null, (values) => values ? registers(values)
+    const kept = Object.keys(told.displays).length ? told.displays : null;
+    put(at("registers"), told.registers ?? kept, (values) => values ? registers(values)
       : [made("p", "A run that is over keeps no registers; what was read stands in its ladder.", { class: "quiet" })]);
     at("add").hidden = !told.live;
     put(at("faults"), told.faults ?? [], faults);
