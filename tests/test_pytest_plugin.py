@@ -106,7 +106,8 @@ def test_two_benches_of_one_test_are_two_homes_with_a_seed_each(pytester: pytest
 
 
 def test_a_project_with_a_folder_hil_an_option_seed_and_fixtures_of_these_names_runs_beside_the_plugin(pytester: pytest.Pytester) -> None:
-    """In workers of xdist, with strict asyncio, as where the package is installed and pytest loads the plugin by itself."""
+    """In workers of xdist, with strict asyncio and random order, as where it is installed and pytest loads the plugin by itself."""
+    pytest.importorskip("pytest_randomly", reason="pytest-randomly is not here: pip install pytest-randomly")
     pytester.makeconftest("""
         import pytest
 
@@ -123,8 +124,10 @@ def test_a_project_with_a_folder_hil_an_option_seed_and_fixtures_of_these_names_
     (folder / "test_own.py").write_text(
         "from hil.radio import NAME\n\n\ndef test_it(bench):\n    assert (*bench, NAME) == ('5', 'mine', 'their own')\n", encoding="utf-8"
     )
-    words = ["-p", "asyncio", "-p", "xdist", "-p", "firmware_emu.pytest_chub", "-n", "1", "--seed", "5", "-o", "asyncio_mode=strict"]
-    ran = pytester.runpytest_subprocess("--disable-plugin-autoload", *words, "-p", "no:cacheprovider")
+    plugins = [word for name in ("asyncio", "xdist", "pytest_randomly", "firmware_emu.pytest_chub") for word in ("-p", name)]
+    words = ["-n", "1", "--seed", "5", "-o", "asyncio_mode=strict", "-p", "no:cacheprovider"]
+    ran = pytester.runpytest_subprocess("--disable-plugin-autoload", *plugins, *words)
+    ran.stdout.fnmatch_lines(["Using --randomly-seed=*"])
     ran.assert_outcomes(passed=1)
 
 

@@ -45,7 +45,7 @@ class BenchView:
     links: set[tuple[str, str]] = field(default_factory=set)
     """EUI-64s of Devices that talked to each other, past the hub."""
     displays: dict[str, Mapping[str, object]] = field(default_factory=dict)
-    """What each meter's own display showed last, by its name: registers and balance of a run that is over."""
+    """Values that each meter's own display showed last, by its name: registers and balance of a run that is over."""
     powered: bool | None = None
 
     def __post_init__(self) -> None:

@@ -142,7 +142,9 @@ def test_a_notebook_in_the_guide_holds_no_results_of_another_day() -> None:
 def test_what_a_notebook_holds_of_its_results_is_shown_below_the_cell() -> None:
     outputs = [{"data": {"text/html": ["<b>1</b>"], "text/plain": ["1"]}}, {"text": ["printed\n"]}, {"data": {"text/plain": "2"}}]
     cells = [{"cell_type": "markdown", "source": ["# A\n", "b"]}, {"cell_type": "code", "source": ["f()"], "outputs": outputs}]
-    assert in_markdown({"cells": cells}) == ("# A\nb\n\n```python\nf()\n```\n\n<b>1</b>\n\n```text\nprinted\n```\n\n```text\n2\n```\n")
+    assert in_markdown({"cells": cells}) == (
+        "# A\nb\n\n```python\nf()\n```\n\n<div>\n<b>1</b>\n</div>\n\n```text\nprinted\n```\n\n```text\n2\n```\n"
+    )
 
 
 def test_the_file_of_a_guide_is_saved_and_none_is_written_over(tmp_path: Path) -> None:

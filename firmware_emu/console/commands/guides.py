@@ -61,7 +61,11 @@ def _parts(cell: Mapping[str, Any]) -> Iterator[str]:
     yield f"```python\n{source}\n```"
     for output in cell["outputs"]:
         data = output.get("data", {"text/plain": output.get("text", "")})
-        yield "".join(data["text/html"]) if "text/html" in data else f"```text\n{''.join(data['text/plain']).rstrip()}\n```"
+        yield (
+            f"<div>\n{''.join(data['text/html'])}\n</div>"
+            if "text/html" in data
+            else f"```text\n{''.join(data['text/plain']).rstrip()}\n```"
+        )
 
 
 def guides() -> dict[str, Guide]:
