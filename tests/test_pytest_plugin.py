@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -107,7 +108,8 @@ def test_two_benches_of_one_test_are_two_homes_with_a_seed_each(pytester: pytest
 
 def test_a_project_with_a_folder_hil_an_option_seed_and_fixtures_of_these_names_runs_beside_the_plugin(pytester: pytest.Pytester) -> None:
     """In workers of xdist, with strict asyncio and random order, as where it is installed and pytest loads the plugin by itself."""
-    pytest.importorskip("pytest_randomly", reason="pytest-randomly is not here: pip install pytest-randomly")
+    if find_spec("pytest_randomly") is None:
+        pytest.skip("pytest-randomly is not here: pip install 'commshub[test]'")
     pytester.makeconftest("""
         import pytest
 
