@@ -215,8 +215,16 @@ class SqliteFile:
         if self._broken is not None:
             raise self._broken
         self.execute("BEGIN IMMEDIATE")
-        if self._epoch is not None and self.connection.execute("SELECT epoch FROM owner").fetchone()[0] != self._epoch:
-            self.connection.execute("ROLLBACK")
+        if self._epoch is None:
+            return
+        try:
+            with self.told(opening=True):  # whoever spoilt it since it was opened
+                owners = self.connection.execute("SELECT epoch FROM owner").fetchall()
+        except NotAvailable:
+            self.rollback()
+            raise
+        if [row[0] for row in owners] != [self._epoch]:
+            self.rollback()
             raise NotAvailable(self._name, "another process has opened it as its owner since: nothing more is written, start again")
 
     def commit(self) -> None:
@@ -230,7 +238,7 @@ class SqliteFile:
     def rollback(self) -> None:
         """Take back what was not committed."""
         if self.connection.in_transaction:
-            self.connection.execute("ROLLBACK")
+            self.execute("ROLLBACK")
 
     def batch(self) -> None:
         """Leave it from now on to :meth:`sync` to make commits durable."""

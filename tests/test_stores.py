@@ -96,6 +96,22 @@ def test_an_owner_whose_lock_did_not_hold_is_stopped_by_the_epoch(path: Path) ->
     second.close()
 
 
+@pytest.mark.parametrize(
+    "spoilt", ["DELETE FROM owner", "DROP TABLE owner", "UPDATE owner SET epoch = 'x'", "INSERT INTO owner VALUES (1)"]
+)
+@pytest.mark.parametrize("opened", STORES)
+def test_a_store_whose_owner_somebody_spoils_while_it_is_open_is_one_line_and_nothing_more_is_written(
+    opened: Open, spoilt: str, path: Path
+) -> None:
+    store = opened(path)
+    with sqlite3.connect(path) as other:
+        other.execute(spoilt)
+    with pytest.raises(NotAvailable):
+        (store if isinstance(store, SqliteStore) else store.named("")).put("a", b"1")  # type: ignore[attr-defined]
+    assert not store._file.connection.in_transaction  # type: ignore[attr-defined]
+    store.close()
+
+
 @pytest.mark.parametrize("opened", STORES)
 def test_each_commit_is_synced_and_quick_check_runs_first(opened: Open, path: Path) -> None:
     store = opened(path)

@@ -37,6 +37,8 @@ from firmware_emu.trace import Record
 _LINE = 1 << 20
 _GONE = "the hub is gone: `exit`, then attach again when it runs"
 _WORDS = ("say", "look", "offers", "hint", "state", "board", "records")
+_WIDEST = 1000
+"""Columns of the widest console that an answer is drawn for (own limit)."""
 _UNREAD = 1 << 20
 """Octets that wait for a console that does not read; beyond them records are dropped and counted (own limit)."""
 _AT_A_TIME = 1000
@@ -116,13 +118,15 @@ class _Visit:
                     self._send({"id": int(asked["id"]), "error": f"expected text as {', '.join(_WORDS)}", "word": False})
                     continue
                 if "interrupt" in asked:
-                    if (task := self._tasks.get(asked["interrupt"])) is not None:
+                    if (task := self._tasks.get(int(asked["interrupt"]))) is not None:
                         task.cancel()
                     continue
-                number = int(asked["id"])
-                task = self._tasks[number] = supervised(self._answer(number, asked), "the answer to an attached console", self._core.trace)
+                number, width = int(asked["id"]), min(max(int(asked.get("width", 100)), 1), _WIDEST)
+                task = self._tasks[number] = supervised(
+                    self._answer(number, asked, width), "the answer to an attached console", self._core.trace
+                )
                 task.add_done_callback(lambda _, number=number: self._tasks.pop(number, None))  # type: ignore[misc]
-        except (ValueError, KeyError, ConnectionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError, ConnectionError):
             pass  # no console of ours: it is left alone
         finally:
             leave()
@@ -146,7 +150,7 @@ class _Visit:
             self._send({"record": f"{dropped} records were not sent: this console did not read"})
         self._writer.write(json.dumps(what, default=str).encode() + b"\n")
 
-    async def _answer(self, number: int, asked: dict[str, str]) -> None:
+    async def _answer(self, number: int, asked: dict[str, str], width: int) -> None:
         core = self._core
         try:
             if "say" in asked:
@@ -155,7 +159,7 @@ class _Visit:
                     done = await core.perform(call)
                     if call.verb.section == "trace watch":  # what this console watches is its own; nobody stands before the hub
                         self._filter, core.watching = core.watching, None
-                    results.append({"ok": done.ok, "text": _ansi(done, int(asked.get("width", 100))), "json": done.as_json()})
+                    results.append({"ok": done.ok, "text": _ansi(done, width), "json": done.as_json()})
                     if not done.ok:
                         break
                 self._send({"id": number, "results": results})

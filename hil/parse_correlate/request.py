@@ -21,7 +21,7 @@ from .errors import RequestError
 from .message.envelope import Entity
 
 _NAMESPACE: Final = "http://www.dccinterface.co.uk/ServiceUserGateway"
-_LARGEST, _DEEPEST = 4 * 1024 * 1024, 32
+_LARGEST, _DEEPEST, _MARKS = 4 * 1024 * 1024, 32, 400_000
 """Bounds of our own: a critical request of the reference set has 60 kB and 13 levels."""
 CANCELLATION: Final = datetime(3000, 12, 31, tzinfo=UTC)
 """The date-time that stands for "never" (reference gbcs-messages 11)."""
@@ -224,6 +224,8 @@ def read_request(octets: bytes) -> ServiceRequest:
 def _tree(octets: bytes) -> Node:
     if len(octets) > _LARGEST:
         raise RequestError("document", 0, f"{len(octets)} octets, expected at most {_LARGEST}")
+    if (marks := octets.count(b"<") + octets.count(b"=")) > _MARKS:  # a node of each element is kept
+        raise RequestError("document", 0, f"{marks} signs of elements and attributes (< and =), expected at most {_MARKS}")
     parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=True)
     try:
         root = etree.fromstring(octets, parser)

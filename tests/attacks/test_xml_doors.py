@@ -4,6 +4,7 @@ processing instructions inside values; and none of them unfolds a document that 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ from firmware_emu.ids import Eui64
 from hil.console.explain_xml import explain_xml
 from hil.dcc.anomaly.thresholds import _values
 from hil.dcc.duis import new_request, read_request, write_request
+from hil.dcc.duis.document import parse_document
 from hil.dcc.service.exchange import NotARequest, _named
 from hil.dcc.service.smki import _text
 from hil.parse_correlate import request as correlate_request
@@ -86,6 +88,33 @@ def test_no_door_takes_a_value_that_is_split(door: Callable[[bytes], object], oc
     assert octets != HONEST
     with pytest.raises((CommsHubError, NotARequest, ParseCorrelateError)):
         door(octets)
+
+
+@pytest.mark.parametrize("name", ["a request", "the web service", "parse and correlate"])
+def test_no_door_takes_more_elements_than_any_request_has(name: str) -> None:
+    """A million of them in 4 MB had cost 200 MB before they were refused. Comments, so that nothing else is wrong with it."""
+    octets = HONEST.replace(b"<sr:Body>", b"<!---->" * 400_001 + b"<sr:Body>")
+    with pytest.raises((CommsHubError, NotARequest, ParseCorrelateError), match="signs of elements and attributes"):
+        DOORS[name](octets)
+
+
+def test_comments_cost_as_much_each_however_many_there_are() -> None:
+    def steps(count: int) -> int:
+        made = 0
+
+        def seen(*_: object) -> None:
+            nonlocal made
+            made += 1
+
+        octets = b"<a>" + b"<!---->" * count + b"<b/></a>"
+        sys.setprofile(seen)
+        try:
+            parse_document(octets)
+        finally:
+            sys.setprofile(None)
+        return made
+
+    assert steps(800) < 3 * steps(400)
 
 
 @pytest.mark.parametrize("octets", SPLIT.values(), ids=SPLIT)

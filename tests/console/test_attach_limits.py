@@ -39,11 +39,39 @@ async def test_a_word_that_is_no_text_is_answered(tmp_path: Path) -> None:
     async with console_socket(core(), tmp_path / "s"):
         reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
         writer.write(b'{"id": 1, "say": 5}\n{"id": 2, "state": ""}\n')
-        answers = [json.loads(await reader.readline()) for _ in range(2)]
+        first = json.loads(await reader.readline())  # were it not answered, the second would be the first
+        assert first["id"] == 1
+        assert "expected text" in first["error"]
+        assert json.loads(await reader.readline())["text"] == "here"
         writer.close()
-    assert answers[0]["id"] == 1
-    assert "expected text" in answers[0]["error"]
-    assert answers[1]["text"] == "here"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        b'{"id": [1], "state": ""}',
+        b'{"id": 1e999, "state": ""}',
+        b'{"id": null, "say": 5}',
+        b'{"id": 1, "interrupt": [1]}',
+        b'{"id": 1, "state": "", "width": "wide"}',
+        b'{"id": 1, "state": "", "width": 1e999}',
+        b"[" * 60_000,
+    ],
+)
+async def test_what_no_console_of_ours_says_ends_that_console_alone(word: bytes, tmp_path: Path) -> None:
+    hub, told = core(), list[dict[str, object]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with console_socket(hub, tmp_path / "s"):
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+        writer.write(word + b"\n")
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+        writer.write(b'{"id": 1, "state": ""}\n')
+        assert json.loads(await reader.readline())["text"] == "here"
+        writer.close()
+    assert told == []
 
 
 async def test_a_second_hub_does_not_take_the_socket_of_the_first(tmp_path: Path) -> None:

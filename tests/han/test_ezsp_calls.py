@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import bellows.ash
 import bellows.exception
@@ -11,7 +12,7 @@ import pytest
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import RadioError
-from firmware_emu.han.ezsp import HeldEzsp, radio_call
+from firmware_emu.han.ezsp import HeldEzsp, _heard_out, radio_call
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,21 @@ async def test_a_reset_of_a_line_that_is_closed_is_told_as_a_dongle_that_is_gone
     with pytest.raises(RadioError) as told:
         await radio_call(ezsp.reset())
     assert told.value.status == "RESET"
+
+
+async def test_a_task_that_bellows_leaves_and_that_fails_is_heard_out() -> None:
+    """Else Python tells, when it collects the task, of an exception that nobody has retrieved, as of a fault of the program."""
+    told = list[dict[str, object]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    async def fails() -> None:
+        raise bellows.ash.NcpFailure("Transport is closed, cannot send frame")
+
+    task = asyncio.ensure_future(_heard_out(fails)())
+    await asyncio.wait({task})
+    del task
+    gc.collect()
+    assert told == []
 
 
 async def test_a_mistake_of_our_own_is_not_told_as_the_dongle_s() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 
 import pytest
 
@@ -23,9 +24,40 @@ async def _low(symbol: str) -> Level:
     return Level.LOW
 
 
+SMALL = 4096
+"""Octets that the system keeps for a socket at either end: what is not read is soon the server's to keep."""
+
+
 async def _port(lines: ServedLines) -> tuple[asyncio.Server, int]:
     server = await asyncio.start_server(lines.attach, "127.0.0.1", 0)
+    server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
     return server, int(server.sockets[0].getsockname()[1])
+
+
+async def _reads_little(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A client that asks much and reads nothing of it before it has ended asking."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    return await asyncio.open_connection(sock=connection, limit=1)
+
+
+async def _answered(reader: asyncio.StreamReader) -> int:
+    """Octets that still come until the other end has ended."""
+    count = 0
+    with contextlib.suppress(ConnectionError):
+        while octets := await reader.read(4096):
+            count += len(octets)
+    return count
+
+
+async def _asked(writer: asyncio.StreamWriter, octets: bytes) -> None:
+    """Ask all of it and end there, so that a server without a limit ends too."""
+    with contextlib.suppress(ConnectionError):
+        writer.write(octets)
+        await writer.drain()
+        writer.write_eof()
 
 
 async def test_a_second_client_is_turned_away_and_the_next_gets_in_when_the_first_has_gone() -> None:
@@ -33,7 +65,8 @@ async def test_a_second_client_is_turned_away_and_the_next_gets_in_when_the_firs
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     await reader.read(1)
     second, other = await asyncio.open_connection("127.0.0.1", port)
-    assert await second.read() == b""
+    await _asked(other, b"")
+    assert await _answered(second) == 0
     other.close()
     writer.close()
     while lines.attached:  # noqa: ASYNC110 - the server tells nobody
@@ -47,10 +80,9 @@ async def test_a_second_client_is_turned_away_and_the_next_gets_in_when_the_firs
 async def test_a_client_that_wants_more_levels_than_the_jig_can_set_is_dropped() -> None:
     server, port = await _port(ServedLines(_nothing, _low))
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for _ in range(served_lines.MOST_WANTED):
-        writer.write(bytes.fromhex("fffa2c0508fff0fffa2c0509fff0"))  # SET-CONTROL: DTR on, DTR off
-    while await reader.read(4096):
-        pass
+    times, answer = served_lines.MOST_WANTED, 2 * len(bytes.fromhex("fffa6c0508fff0"))
+    await _asked(writer, bytes.fromhex("fffa2c0508fff0fffa2c0509fff0") * times)  # SET-CONTROL: DTR on, DTR off
+    assert await _answered(reader) < times * answer
     writer.close()
     server.close()
 
@@ -58,14 +90,13 @@ async def test_a_client_that_wants_more_levels_than_the_jig_can_set_is_dropped()
 async def test_a_client_that_never_reads_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served_lines, "MOST_UNREAD", 1024)
     server, port = await _port(lines := ServedLines(_nothing, _low))
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+    reader, writer = await _reads_little(port)
     await reader.read(1)
-    while lines.attached:
-        writer.write(bytes.fromhex("fffa2c0100000000fff0") * 256)  # SET-BAUDRATE 0 asks for it: each is answered
-        try:
-            await writer.drain()
-        except ConnectionError:
-            break
+    times, ask = 4096, bytes.fromhex("fffa2c0100000000fff0")  # SET-BAUDRATE 0 asks for it: each is answered with as many octets
+    await _asked(writer, ask * times)
+    while lines.attached:  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0)
+    assert await _answered(reader) < times * len(ask)
     writer.close()
     server.close()
 
@@ -81,7 +112,8 @@ async def test_one_client_more_than_a_stand_in_serves_is_turned_away_and_the_nex
         writer.write(b"*IDN?\n")
         assert await reader.readexactly(1)
     one_more, other = await _client(stand_in)
-    assert await one_more.read() == b""
+    await _asked(other, b"*IDN?\n")
+    assert await _answered(one_more) == 0
     clients[0][1].close()
     while stand_in.clients == MOST_CLIENTS:  # noqa: ASYNC110 - the server tells nobody
         await asyncio.sleep(0)
@@ -96,12 +128,14 @@ async def test_one_client_more_than_a_stand_in_serves_is_turned_away_and_the_nex
 async def test_a_client_of_a_stand_in_that_asks_and_never_reads_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served_jig, "MOST_UNREAD", 1024)
     await (stand_in := SocketStandIn(StandIn(*named("scpi-supply"), Behind()))).open()
-    reader, writer = await _client(stand_in)
-    writer.write(b"*IDN?\n")
-    assert await reader.readexactly(1)
-    while stand_in.clients:
-        writer.write(b"*IDN?\n" * 256)
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
+    stand_in._served.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
+    reader, writer = await _reads_little(stand_in.port)
+    times, ask = 2048, b"*IDN?\n"
+    writer.write(ask)
+    answer = len(await reader.readuntil(b"\n"))
+    await _asked(writer, ask * times)
+    while stand_in.clients:  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0)
+    assert await _answered(reader) < times * answer
     writer.close()
     await stand_in.close()

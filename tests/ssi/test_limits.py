@@ -65,6 +65,12 @@ async def test_a_connection_that_never_sends_a_whole_request_is_ended(world: Wor
         port = int(url.rsplit(":", 1)[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nHost: 127.0")
+        connections = server._server.server_state.connections
+        while not connections:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0)
+        for _turn in range(100):  # of the loop: its time of 0 s is over at the next
+            await asyncio.sleep(0)
+        assert not connections
         with contextlib.suppress(ConnectionResetError):  # what it had sent was not read, so the end may come as a reset
             assert await reader.read() == b""
         writer.close()

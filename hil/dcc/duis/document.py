@@ -50,6 +50,10 @@ from hil.dcc.duis.request import (
 MAX_OCTETS: Final = 16 * 1024 * 1024
 """Bound on a request: a firmware image of 10,240,000 octets in base64 plus the device list still fits (DUIS 11.1)."""
 
+MAX_MARKS: Final = 400_000
+"""Bound on the signs ``<`` and ``=`` of a document, so on its elements and attributes, looked at before any memory is spent on them
+(4 MB of empty elements took 200 MB; own limit: a list of 190,000 Devices fits)."""
+
 MAX_DEPTH: Final = 24
 """Bound on nesting; the deepest request of the schema has 13 levels."""
 
@@ -60,6 +64,8 @@ def parse_document(octets: bytes) -> etree._Element:
     Raises RequestError naming line and problem, also for a comment inside a value."""
     if len(octets) > MAX_OCTETS:
         raise RequestError("document", 0, f"{len(octets)} octets, expected at most {MAX_OCTETS}")
+    if (marks := octets.count(b"<") + octets.count(b"=")) > MAX_MARKS:
+        raise RequestError("document", 0, f"{marks} signs of elements and attributes (< and =), expected at most {MAX_MARKS}")
     parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False, huge_tree=True)
     try:
         root = etree.fromstring(octets, parser)
@@ -78,11 +84,16 @@ def parse_document(octets: bytes) -> etree._Element:
 
 def _drop_comments(root: etree._Element) -> None:
     beside = [*root.itersiblings(preceding=True), *root.itersiblings()]
+    holders = set[etree._Element]()
+    """Elements that hold elements, each looked at once however many comments it holds too."""
     for found in [*beside, *root.iter(etree.ProcessingInstruction, etree.Comment)]:
         if isinstance(found, etree._ProcessingInstruction):
             raise RequestError("document", line_of(found), "carries a processing instruction, expected none")
         holder = found.getparent()
-        if holder is not None and not any(isinstance(child.tag, str) for child in holder):
+        if holder is None or holder in holders:
+            continue
+        holders.add(holder)
+        if not any(isinstance(child.tag, str) for child in holder):
             raise RequestError(_path(holder), line_of(found), "carries a comment inside a value, expected the value alone")
     etree.strip_tags(root, etree.Comment)
 

@@ -87,7 +87,7 @@ def document_of(content: object, schema_version: str) -> bytes:
     """The unsigned document of a simplified form. Raises RequestError."""
     header, body = _part(content, "header"), _part(content, "body")
     kind = header.get("type")
-    if kind not in _FIELDS:
+    if not isinstance(kind, str) or kind not in _FIELDS:
         raise RequestError("header.type", 0, f"read {kind!r}, expected request or response")
     root = etree.Element(_name(kind.capitalize()), nsmap={"sr": SERVICE_NAMESPACE}, schemaVersion=schema_version)
     head = etree.SubElement(root, _name("Header"))

@@ -41,6 +41,7 @@ def test_a_counter_beyond_what_json_readers_keep_is_text_and_objects_of_the_pars
     [
         ({"body": {"a": 1}}, "body.a: read 1, expected text or an object: every leaf is text"),
         ({"body": {"a b": "1"}}, "body.a b: read '1', expected what XML can hold"),
+        ({"header": {"type": ["request"]}}, "header.type: read ['request'], expected request or response"),
         ({"header": {"type": "alert"}}, "header.type: read 'alert', expected request or response"),
         ({"body": None}, "body: read None, expected an object"),
     ],

@@ -159,6 +159,7 @@ async def test_a_parameter_that_a_service_does_not_have_is_refused_by_its_name_a
         (b"hello", "application/xml", 400, "no DUIS document"),
         (b"<Response/>", "application/xml", 400, "expected Request of"),
         (b"<a/>", "text/plain", 415, "expected application/xml"),
+        (b"[" * 100_000, "application/json", 400, "nested deeper"),
     ],
 )
 async def test_what_is_no_request_is_told_in_a_sentence(client: Client, octets: bytes, kind: str, status: int, said: str) -> None:
