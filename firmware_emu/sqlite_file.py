@@ -183,7 +183,19 @@ class SqliteFile:
         return None
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> sqlite3.Cursor:
-        """Run one statement."""
+        """Run one statement; outside a transaction it is one of its own, so that it too is written by the owner alone."""
+        if self._epoch is None or self.connection.in_transaction:
+            return self._statement(sql, values)
+        self.begin()
+        try:
+            cursor = self._statement(sql, values)
+        except BaseException:  # whatever it was, nothing of it stays
+            self.rollback()
+            raise
+        self.commit()
+        return cursor
+
+    def _statement(self, sql: str, values: Sequence[Value] = ()) -> sqlite3.Cursor:
         try:
             return self.connection.execute(sql, values)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as wrong:
@@ -208,13 +220,13 @@ class SqliteFile:
 
     def revision(self) -> tuple[int, int]:
         """Two numbers of which one changes with every change of the file, whoever makes it: another process, this one."""
-        return int(self.execute("PRAGMA data_version").fetchone()[0]), self.connection.total_changes
+        return int(self.rows("PRAGMA data_version")[0][0]), self.connection.total_changes
 
     def begin(self) -> None:
         """Begin to write. Raises NotAvailable where another process took the store over meanwhile, or the medium failed at a ``sync``."""
         if self._broken is not None:
             raise self._broken
-        self.execute("BEGIN IMMEDIATE")
+        self._statement("BEGIN IMMEDIATE")
         if self._epoch is None:
             return
         try:
@@ -230,7 +242,7 @@ class SqliteFile:
     def commit(self) -> None:
         """Make it durable; what cannot be is rolled back."""
         try:
-            self.execute("COMMIT")
+            self._statement("COMMIT")
         except NotAvailable:
             self.rollback()
             raise
@@ -238,11 +250,11 @@ class SqliteFile:
     def rollback(self) -> None:
         """Take back what was not committed."""
         if self.connection.in_transaction:
-            self.execute("ROLLBACK")
+            self._statement("ROLLBACK")
 
     def batch(self) -> None:
         """Leave it from now on to :meth:`sync` to make commits durable."""
-        self.execute("PRAGMA synchronous = NORMAL")
+        self._statement("PRAGMA synchronous = NORMAL")
 
     @property
     def written(self) -> int:

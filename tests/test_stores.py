@@ -84,6 +84,20 @@ def test_a_devices_own_counter_goes_on_wherever_it_stands_and_ends_by_name(path:
     store.close()
 
 
+def test_a_single_statement_of_an_owner_whose_lock_did_not_hold_is_stopped_too(path: Path) -> None:
+    first = DccStore(path)
+    path.with_name(path.name + ".owner").unlink()  # as on a medium that knows no locks
+    second = DccStore(path)
+    with pytest.raises(NotAvailable, match="another process has opened it"):
+        first.insert("store", key="a", value=b"1")
+    with pytest.raises(NotAvailable, match="another process has opened it"):
+        first.execute("DELETE FROM store")
+    second.insert("store", key="a", value=b"2")
+    assert second.rows("SELECT value FROM store")[0]["value"] == b"2"
+    first.close()
+    second.close()
+
+
 def test_an_owner_whose_lock_did_not_hold_is_stopped_by_the_epoch(path: Path) -> None:
     first = SqliteStore(path)
     path.with_name(path.name + ".owner").unlink()  # as on a medium that knows no locks
