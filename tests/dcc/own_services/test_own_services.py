@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from firmware_emu.crypto.roles import DeviceType
+from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.results import Verdict
 from hil.dcc.base.services import schedule
-from hil.dcc.own_services.own_services import _ACTIONS
+from hil.dcc.gateway.arrival import Arrival
+from hil.dcc.own_services.own_services import _ACTIONS, OwnServices, Result
 from hil.dcc.own_services.wan_matrix import WanCoverage
 from tests.dcc.far_end import ACB, CHF, ESME, GPF, MPAN, NETWORK, PPMID, SUPPLIER, FarEnd
 from tests.dcc.messages import NEW, notification, send
@@ -195,3 +197,17 @@ async def test_a_supplier_of_somebody_elses_device_changes_nothing(far_end: FarE
     outcome = await send(far_end, variant, None, body, user=far_end.second)
     assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E4")
     assert far_end.dcc.inventory.listed(ESME).status == "Commissioned"
+
+
+async def test_a_service_that_is_refused_after_it_wrote_takes_back_what_it_wrote(far_end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    await far_end.in_service()
+    before = _ACTIONS["12.2"]
+
+    def refused_late(own: OwnServices, arrival: Arrival) -> Result:
+        before(own, arrival)
+        raise OwnServiceRefused("local-not-asked")
+
+    monkeypatch.setitem(_ACTIONS, "12.2", refused_late)
+    outcome = await send(far_end, "12.2", None, notification(NEW))
+    assert outcome.verdict is Verdict.REFUSED
+    assert far_end.dcc.inventory.device(NEW) is None
