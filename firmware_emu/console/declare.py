@@ -33,18 +33,22 @@ class WordKind:
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_CENTURY_S = 36525 * _UNITS["d"]
+"""Longest time that a word may say: bench time that goes on for longer leaves what a date can be."""
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|min|s|m|h|d|w)")
 
 
 def seconds(text: str) -> float:
-    """``30m``, ``1d``, ``1h30m``, ``250ms``, or a bare number of seconds. Raises ValueError."""
+    """``30m``, ``1d``, ``1h30m``, ``250ms``, or a bare number of seconds; not below 0, and a century at most. Raises ValueError."""
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
-        pass
-    if not text or _PART.sub("", text):
+        if not text or _PART.sub("", text):
+            raise
+        found = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    if not 0 <= found <= _CENTURY_S:
         raise ValueError(text)
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    return found
 
 
 def moment(text: str) -> datetime:
@@ -60,7 +64,7 @@ def switch(text: str) -> bool:
     return text == "on"
 
 
-Seconds = Annotated[float, WordKind("a time such as 30m, 1d or 250ms", seconds, ("30m", "1h", "1d"))]
+Seconds = Annotated[float, WordKind("a time such as 30m, 1d or 250ms, a century at most", seconds, ("30m", "1h", "1d"))]
 Moment = Annotated[datetime, WordKind("a time such as 2026-01-05T06:30", moment)]
 Switch = Annotated[bool, WordKind("on or off", switch, ("on", "off"))]
 Device = Annotated[str, WordKind("a Device of the board", str, "devices")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +44,7 @@ def octets_of(bench: Core, words: tuple[str, ...]) -> tuple[bytes, str, Record |
         return bytes.fromhex(text), f"{len(text) // 2} octets", None
     except ValueError:
         path = Path(words[0])
-        if len(words) == 1 and path.is_file():
+        if len(words) == 1 and os.path.isfile(path):
             content = path.read_bytes()
             try:
                 return bytes.fromhex(content.decode("ascii")), path.name, None

@@ -13,14 +13,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_emu.console.commands.pasted import Oracle, Piece
 from firmware_emu.console.layers import Explained, LayerKnowledge
 from firmware_emu.errors import NotAvailable
-from firmware_emu.gbcs.envelope import Message
 from firmware_emu.han.capture import CaptureWriter
 from hil.radio.log import tshark
 
@@ -82,20 +81,27 @@ def _number(text: str) -> int | None:
 
 _SCRIPT = """
 const { createRequire } = require("module");
+const { generateKeyPairSync } = require("crypto");
 const { parseGbcsMessage, minimizeMessage } = createRequire(process.env.NPM_PACKAGES + "/")("@smartdcc/gbcs-parser");
 const text = require("fs").readFileSync(0, "utf-8");
-const none = () => Promise.reject(new Error("no key"));
-parseGbcsMessage(text, none).then(
+const anyKey = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
+const keys = (eui, use, secret) => (secret ? Promise.reject(new Error("no private key")) : Promise.resolve(anyKey));
+parseGbcsMessage(text, keys).then(
   (read) => console.log(JSON.stringify(minimizeMessage(read))),
   (wrong) => console.log(JSON.stringify({ problem: String(wrong.message || wrong) })),
 );
 """
+"""A signature is read with any key, and its verdict left out; what is encrypted stays so: the parser gets no secret."""
 
 
 def _gbcs_parser(piece: Piece, found: Explained, known: LayerKnowledge) -> list[str]:
     packages = os.environ.get("NPM_PACKAGES", "")
     if shutil.which("node") is None or not (Path(packages) / "node_modules" / "@smartdcc" / "gbcs-parser").is_dir():
-        raise NotAvailable("gbcs-parser", "npm i --prefix DIR @smartdcc/gbcs-parser, and set NPM_PACKAGES=DIR")
+        raise NotAvailable(
+            "gbcs-parser",
+            "get it from github.com/SmartDCCInnovation/gbcs-parser, `npm install` and `npm run build` in its folder, "
+            "`npm i --prefix DIR` that folder, and set NPM_PACKAGES=DIR",
+        )
     asked = base64.b64encode(piece.octets).decode()
     done = subprocess.run(("node", "-e", _SCRIPT), input=asked, capture_output=True, text=True, check=False)
     try:
@@ -103,35 +109,38 @@ def _gbcs_parser(piece: Piece, found: Explained, known: LayerKnowledge) -> list[
     except ValueError:
         reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         raise NotAvailable("gbcs-parser's reading", reason) from None
+    if read.get("problem") == "no private key":
+        raise NotAvailable("gbcs-parser's reading", "the message is encrypted: it reads the plain text alone")
     if "problem" in read:
         return [f"gbcs-parser refuses it: {read['problem']}"]
-    header = Message.decode(piece.octets).header
-    theirs = {key: str(value).lower() for key, value in _leaves(read)}
-    ours = {
-        "CRA Flag": f"{header.cra:02x}",
-        "Originator Counter": f"{header.counter:016x}",
-        "Business Originator ID": str(header.originator),
-        "Business Target ID": str(header.recipient),
-        "Message Code": f"{header.message_code:04x}",
-    }
-    return [
-        f"{name}: gbcs-parser reads {theirs[name]}, this reads {mine}"
-        for name, mine in ours.items()
-        if name in theirs and _digits(mine) not in _digits(theirs[name])
-    ]
+    return fields_apart(read, piece.octets, [(node.offset, node.offset + len(node.octets)) for _, node in found.tree.walk()])
 
 
-def _digits(text: str) -> str:
-    return "".join(one for one in text.lower() if one in "0123456789abcdef")
+def fields_apart(read: Mapping[str, object], octets: bytes, ours: Sequence[tuple[int, int]]) -> list[str]:
+    """Where gbcs-parser's fields, which follow each other, have other octets, or lie across one of ``ours`` (first offset, one past the
+    last): a field within another is only told more finely."""
+    at, lines = 0, []
+    for name, field in _fields(read):
+        if octets[at : at + len(field)] != field:
+            told = octets[at : at + len(field)].hex(" ") or "nothing: it ends there"
+            return [*lines, f"{name}: gbcs-parser reads {field.hex(' ')} at offset {at}, there stands {told}"]
+        end = at + len(field)
+        across = next((mine for mine in ours if at < mine[0] < end < mine[1] or mine[0] < at < mine[1] < end), None)
+        if across is not None:
+            lines.append(f"{name}: gbcs-parser reads a field from offset {at} to {end}, this one from {across[0]} to {across[1]}")
+        at = end
+    return lines if at == len(octets) else [*lines, f"gbcs-parser reads {at} octets of {len(octets)}"]
 
 
-def _leaves(read: object) -> list[tuple[str, object]]:
-    if not isinstance(read, dict):
-        return []
-    found: list[tuple[str, object]] = []
-    for key, value in read.items():
-        found += _leaves(value) if isinstance(value, dict) else [(str(key), value)]
-    return found
+def _fields(read: Mapping[str, object]) -> Iterator[tuple[str, bytes]]:
+    """Name and octets of each field in the order of the octets: ``hex`` is what stands before the ``children``."""
+    for name, below in read.items():
+        if not isinstance(below, dict):
+            continue
+        if isinstance(text := below.get("hex"), str):
+            yield name, bytes.fromhex(text)
+            below = below.get("children") or {}
+        yield from _fields(below)
 
 
 def _openssl(piece: Piece, found: Explained, known: LayerKnowledge) -> list[str]:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from firmware_emu.console import Bench, BlockingBench
+from firmware_emu.console import BlockingBench
 from firmware_emu.console.declare import WordError
 from firmware_emu.gbcs.envelope import Message
+from tests.metered_bench import bench, cleared
 
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[BlockingBench]:
-    with Bench.open("simulated", seed=7) as bench:
-        bench.hub.form()
-        assert bench.esme.add()
-        yield bench
-
-
-@pytest.fixture(autouse=True)
-def _cleared(bench: BlockingBench) -> Iterator[None]:
-    yield
-    bench.say("break clear")
+__all__ = ["bench", "cleared"]
 
 
 def _stopped(bench: BlockingBench) -> Message:

@@ -18,9 +18,9 @@ from firmware_emu.console.commands import pasted
 from firmware_emu.console.commands.explain import explain
 from firmware_emu.console.commands.pasted import Form, Pasted, Piece, explain_piece, take_apart
 from firmware_emu.console.layers import LayerKnowledge
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.han.capture import CaptureWriter, KeyFile
-from hil.console.oracles import ORACLES, _Sniffed
+from hil.console.oracles import ORACLES, _Sniffed, fields_apart
 
 BEACON_REQUEST = bytes.fromhex("0308a4ffffffff07")
 READ = bytes.fromhex("0005000000")
@@ -105,6 +105,81 @@ def test_tshark_agrees_with_a_frame_and_not_with_another_reading_of_it() -> None
     known = LayerKnowledge()
     assert tshark.judge(piece, explain_piece(piece, known), known) == []
     assert tshark.judge(piece, explain_piece(other, known), known) == ["MAC sequence number: tshark reads 164, this reads 165"]
+
+
+PUBLISHED = base64.b64decode(
+    "3QAAAAAAAFURAAAAAN8JAgAAAYKDJi7hCLwzrAD++lU8CJCz1R8wAAACABIAWZCz1R8wAQAAAAABgoMmLUUR2iAmLuEAAAEJBAACAAABAQAACahvMaB+y9JJIHeL"
+)
+"""The message that gbcs-parser's README takes apart; what it prints for it is below, without its notes (README, commit 1d9ddf0)."""
+PRINTED = {
+    "MAC Header": {
+        "General Ciphering": {"hex": "DD 00 00 00 00 00 00"},
+        "Ciphered Service Length": {"hex": "55"},
+        "Security Header": {"hex": "11 00 00 00 00"},
+    },
+    "Grouping Header": {
+        "General Signing": {"hex": "DF 09"},
+        "CRA Flag": {"hex": "02"},
+        "Originator Counter": {"hex": "00 00 01 82 83 26 2E E1"},
+        "Originator System Title": {"hex": "08 BC 33 AC 00 FE FA 55 3C"},
+        "Recipient System Title": {"hex": "08 90 B3 D5 1F 30 00 00 02"},
+        "Date Time": {"hex": "00"},
+        "Other Information Length": {
+            "hex": "12",
+            "children": {
+                "Message Code": {"hex": "00 59"},
+                "Supplementary Remote Party ID": {"hex": "90 B3 D5 1F 30 01 00 00"},
+                "Supplementary Remote Party Counter": {"hex": "00 00 01 82 83 26 2D 45"},
+            },
+        },
+        "Content Length": {"hex": "11"},
+    },
+    "Payload": {
+        "DLMS Access Response": {
+            "hex": "DA 20 26 2E E1 00 00",
+            "children": {
+                "List of Access Response Data": {"hex": "01", "children": {"[0] Octet String": {"hex": "09 04 00 02 00 00"}}},
+                "List of Access Response Specification": {
+                    "hex": "01",
+                    "children": {"[0] Access Response Specification": {"hex": "01", "children": {"Data Access Result": {"hex": "00"}}}},
+                },
+            },
+        }
+    },
+    "Signature": {"Signature Length": {"hex": "00"}},
+    "MAC": {"MAC": {"hex": "09 A8 6F 31 A0 7E CB D2 49 20 77 8B"}},
+}
+
+
+def test_every_field_that_gbcs_parser_prints_begins_where_one_does_here_and_another_reading_is_told() -> None:
+    found = explain_piece(Piece("a", PUBLISHED, "gbcs"), LayerKnowledge())
+    ours = [(node.offset, node.offset + len(node.octets)) for _, node in found.tree.walk()]
+    assert {16, 24, 33} <= {first for first, _ in ours}
+    assert fields_apart(PRINTED, PUBLISHED, ours) == []
+    crossing = "Originator Counter: gbcs-parser reads a field from offset 16 to 24, this one from 20 to 28"
+    assert crossing in fields_apart(PRINTED, PUBLISHED, [*ours, (20, 28)])
+    cut = {name: below for name, below in PRINTED.items() if name != "MAC"}
+    assert fields_apart(cut, PUBLISHED, ours) == ["gbcs-parser reads 81 octets of 93"]
+    other = {**PRINTED, "MAC Header": {"General Ciphering": {"hex": "DD 01"}}}
+    assert fields_apart(other, PUBLISHED, ours) == ["General Ciphering: gbcs-parser reads dd 01 at offset 0, there stands dd 00"]
+
+
+def test_gbcs_parser_agrees_with_its_own_example_where_it_is_installed() -> None:
+    (parser,) = (one for one in ORACLES if one.name == "gbcs-parser")
+    piece = Piece("a", PUBLISHED, "gbcs")
+    try:
+        said = parser.judge(piece, explain_piece(piece, LayerKnowledge()), LayerKnowledge())
+    except NotAvailable as missing:
+        pytest.skip(str(missing))
+    assert said == []
+
+
+@pytest.mark.parametrize("typed", ["df" * 3000, "é" * 50, "a\0b", "."], ids=["too long for a name", "no ASCII", "a zero", "a folder"])
+def test_whatever_is_typed_is_explained_or_refused_in_a_line(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(lambda: explain.main([typed], standalone_mode=False)) in (0, 2)
+    said = capsys.readouterr().err
+    assert "File name too long" not in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.needs("openssl")

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from firmware_emu.console import Bench, BlockingBench
+from firmware_emu.console import BlockingBench
 from firmware_emu.console.declare import WordError
 from firmware_emu.errors import NotAvailable
 from firmware_emu.gbcs.envelope import Message
 from hil.faults import Passing
+from tests.metered_bench import bench, cleared
 
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[BlockingBench]:
-    with Bench.open("simulated", seed=7) as bench:
-        bench.hub.form()
-        assert bench.esme.add()
-        yield bench
-
-
-@pytest.fixture(autouse=True)
-def _cleared(bench: BlockingBench) -> Iterator[None]:
-    yield
-    bench.say("fault clear")
+__all__ = ["bench", "cleared"]
 
 
 def _effects(bench: BlockingBench) -> int:

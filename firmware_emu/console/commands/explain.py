@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -166,7 +167,9 @@ def _pasted(words: Sequence[str]) -> Pasted:
         if not words and sys.stdin.isatty():
             click.echo("paste, then Ctrl-D:", err=True)
         return Pasted(sys.stdin.buffer.read())
-    if len(words) == 1 and Path(words[0]).is_file():
+    if len(words) == 1 and os.path.isdir(words[0]):
+        raise click.UsageError(f"{words[0]} is a folder: name a file in it")
+    if len(words) == 1 and os.path.isfile(words[0]):  # False too for a text that is too long to be a name
         return Pasted(Path(words[0]).read_bytes(), Path(words[0]))
     pasted = Pasted(" ".join(words).encode())
     if len(words) == 1 and ("/" in words[0] or "." in words[0]) and " " not in words[0] and not words[0].lstrip().startswith("<"):

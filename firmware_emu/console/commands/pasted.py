@@ -7,7 +7,6 @@ firmware's languages are here; further ones come by the entry-point group ``chub
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import json
 import re
@@ -122,7 +121,7 @@ def octets_of_text(text: str) -> bytes | None:
         return bytes.fromhex(digits)
     try:
         return base64.b64decode("".join(text.split()), validate=True) or None
-    except binascii.Error:
+    except ValueError:  # binascii's own, and a letter that is not ASCII
         return None
 
 
