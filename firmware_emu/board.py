@@ -487,7 +487,7 @@ def _find(name: str, beside: Path | None, asked_in: str, key: str) -> Path:
         path = Path(name) if beside is None else beside / name
         if path.is_file():
             return path
-        raise BoardError(asked_in, key, f"{path} is not there: a board file, or {one_of(path.stem, board_names())}")
+        raise BoardError(asked_in, key, f"{path} is not there: expected a board file, or {one_of(path.stem, board_names())}")
     for folder in [*([beside] if beside else []), *board_folders()]:
         if (folder / f"{name}.toml").is_file():
             return folder / f"{name}.toml"

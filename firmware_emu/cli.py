@@ -80,6 +80,9 @@ def exit_code(call: Callable[[], object]) -> int:
             raise
         click.echo(f"chub: {known}", err=True)
         return 2
+    except UnicodeDecodeError as wrong:
+        click.echo(f"chub: read octet 0x{wrong.object[wrong.start]:02x} at offset {wrong.start}, expected text in UTF-8", err=True)
+        return 2
     except OSError as trouble:
         click.echo(f"chub: {trouble.filename or 'system'}: {trouble.strerror or trouble}", err=True)
         return 2

@@ -119,7 +119,8 @@ def _gbcs_parser(piece: Piece, found: Explained, known: LayerKnowledge) -> list[
 def fields_apart(read: Mapping[str, object], octets: bytes, ours: Sequence[tuple[int, int]]) -> list[str]:
     """Where gbcs-parser's fields, which follow each other, have other octets, or lie across one of ``ours`` (first offset, one past the
     last): a field within another is only told more finely."""
-    at, lines = 0, []
+    at = 0
+    lines: list[str] = []
     for name, field in _fields(read):
         if octets[at : at + len(field)] != field:
             told = octets[at : at + len(field)].hex(" ") or "nothing: it ends there"

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware_emu.cli import exit_code
 from firmware_emu.console.commands import pasted
+from firmware_emu.console.commands.console import console
 from firmware_emu.console.commands.explain import explain
 from firmware_emu.console.commands.pasted import Form, Pasted, Piece, explain_piece, take_apart
 from firmware_emu.console.layers import LayerKnowledge
@@ -189,3 +190,10 @@ def test_openssl_refuses_a_certificate_that_is_cut_short() -> None:
     found = explain_piece(piece, LayerKnowledge())
     assert openssl.judge(piece, found, LayerKnowledge()) == []
     assert openssl.judge(Piece("cut", piece.octets[:40], "der"), found, LayerKnowledge())
+
+
+def test_a_script_that_is_no_text_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "script.chub"
+    script.write_bytes(b"hub form\n\xff\xfe\x00")
+    assert exit_code(lambda: console.main(["--script", str(script)], standalone_mode=False)) == 2
+    assert capsys.readouterr().err == "chub: read octet 0xff at offset 9, expected text in UTF-8\n"

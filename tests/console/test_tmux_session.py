@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_emu.console.manual import sections
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,9 +25,9 @@ CHUB = [*PYTHON, "-c", "from firmware_emu.cli import main; main()"]
 
 
 class Terminal:
-    """A terminal of 130 by 50 in tmux; what a program writes to it is recorded in ``typescript``."""
+    """A terminal of 50 lines in tmux; what a program writes to it is recorded in ``typescript``."""
 
-    def __init__(self, folder: Path, command: list[str]) -> None:
+    def __init__(self, folder: Path, command: list[str], columns: int = 130) -> None:
         self._sockets = Path(tempfile.mkdtemp(prefix="chub-tmux-"))
         own = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}  # the terminal says how wide it is
         self._environment = {
@@ -39,7 +40,7 @@ class Terminal:
         }
         self.typescript = bytearray()
         os.mkfifo(folder / "written")
-        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "130", "-y", "50", "-c", str(folder), "cat")
+        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", "50", "-c", str(folder), "cat")
         self._written = os.open(folder / "written", os.O_RDONLY | os.O_NONBLOCK)
         self._tmux("pipe-pane", "-o", f"exec cat > {shlex.quote(str(folder / 'written'))}")
         self._tmux("respawn-pane", "-k", "-c", str(folder), f'{shlex.join(command)}; echo "ended with $?"; exec cat')
@@ -86,10 +87,10 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
+def terminal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]:
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not here: apt-get install tmux")
-    made = Terminal(tmp_path, [*CHUB, "console", "--board", "simulated", "--seed", "7"])
+    made = Terminal(tmp_path, [*CHUB, "console", "--board", "simulated", "--seed", "7"], getattr(request, "param", 130))
     yield made
     made.close()
 
@@ -161,3 +162,23 @@ def test_a_session_with_real_keys_is_recorded_and_its_saved_test_passes_on_its_o
     )
     assert alone.returncode == 0, alone.stdout + alone.stderr
     assert "1 passed" in alone.stdout
+
+
+@pytest.mark.parametrize("terminal", [80], indirect=True)
+def test_explain_ladder_and_every_page_of_help_fit_a_terminal_of_80_columns(terminal: Terminal) -> None:
+    terminal.until(r"simulated> *\n")
+    terminal.say("hub form", "HAN formed")
+    terminal.say("esme add", "esme added: Commissioned")
+    terminal.say("dcc read esme", "4.1.1 esme: success")
+    nouns = sorted({section.split()[0] for section in sections()} - {"device"} | {"esme"})
+    assert len(nouns) > 10
+    said = ["help", "ladder", "explain --brief @-1", *(f"explain @-{back}" for back in (1, 2, 5, 9)), *(f"help {noun}" for noun in nouns)]
+    for line in said:
+        terminal.keys("C-l")
+        terminal.type(line)
+        terminal.type(f"# {line} is told")  # a remark, which is all that marks the end
+        shown = terminal.until(
+            rf"(?s)simulated> # {re.escape(line)} is told\nsimulated> *\n", "-J", "-S", "-", after=f"simulated> {line}\n"
+        )
+        assert [one for one in shown.splitlines() if len(one) > 80] == [], line
+        assert "…" not in shown, line
