@@ -380,6 +380,17 @@ class Board(_Table):
         return self.clock.mode == "warp"
 
     @property
+    def real_parts(self) -> tuple[str, ...]:
+        """Parts that are not of the bench itself, each with its place; none where all is virtual."""
+        own = ("air", "virtual-dongle")
+        return (
+            *(() if self.radio.path == "virtual" else (f"radio at {self.radio.path}",)),
+            *(f"{row.name} at {row.node}" for row in self.device if row.node not in own),
+            *(() if self.jig.kind == "simulated" else (f"jig of kind {self.jig.kind}",)),
+            *(() if self.wan.kind == "memory" else (f"WAN by {self.wan.kind}",)),
+        )
+
+    @property
     def hub_air(self) -> str | None:
         """The air that the hub's radio is on; None for a recording, which hears nobody."""
         if self.radio.path.startswith("replay:"):

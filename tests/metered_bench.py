@@ -19,6 +19,6 @@ def bench() -> Iterator[BlockingBench]:
 
 @pytest.fixture(autouse=True)
 def cleared(bench: BlockingBench) -> Iterator[None]:
-    """What a test laid on it is gone before the next."""
+    """Faults and breakpoints of a test are gone before the next."""
     yield
     bench.say("fault clear; break clear")

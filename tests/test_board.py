@@ -150,3 +150,13 @@ def test_check_says_of_each_board_whether_it_can_be(tmp_path: Path) -> None:
     assert "hub.channel" in done.output
     every = CliRunner().invoke(board, ["check", "--json"])
     assert set(json.loads(every.output)) == set(board_names())
+
+
+def test_a_board_is_told_with_its_real_parts_whatever_description_it_was_handed() -> None:
+    assert load_board("simulated").real_parts == ()
+    shown = CliRunner().invoke(board, ["show", "simulated", "--set", "radio.path=/dev/ttyUSB9", "--set", "device=[]"])
+    assert "(radio at /dev/ttyUSB9)" in shown.output
+    assert "virtual" not in shown.output.splitlines()[0]
+    listed = dict(line.split(maxsplit=1) for line in CliRunner().invoke(board, ["list"]).output.splitlines())
+    assert listed["simulated"].endswith("(all virtual)")
+    assert "all virtual" not in listed["dongle_efr32"] + listed["jig_ftdi"]

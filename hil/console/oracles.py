@@ -117,7 +117,7 @@ def _gbcs_parser(piece: Piece, found: Explained, known: LayerKnowledge) -> list[
 
 
 def fields_apart(read: Mapping[str, object], octets: bytes, ours: Sequence[tuple[int, int]]) -> list[str]:
-    """Where gbcs-parser's fields, which follow each other, have other octets, or lie across one of ``ours`` (first offset, one past the
+    """Lines for gbcs-parser's fields, which follow each other, that have other octets here, or lie across one of ``ours`` (first offset, one past the
     last): a field within another is only told more finely."""
     at = 0
     lines: list[str] = []

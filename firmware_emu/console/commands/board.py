@@ -6,7 +6,7 @@ import json
 
 import click
 
-from firmware_emu.board import board_folders, board_names, board_schema, load_board
+from firmware_emu.board import Board, board_folders, board_names, board_schema, load_board
 from firmware_emu.errors import BoardError
 
 
@@ -15,11 +15,16 @@ def board() -> None:
     """Boards: the parts of a bench."""
 
 
+def _told(board: Board) -> str:
+    """What the board says of itself, and which of its parts are real: a description that another board hands on knows that not."""
+    return f"{board.description} ({', '.join(board.real_parts) or 'all virtual'})"
+
+
 @board.command("list")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of lines")
 def list_boards(as_json: bool) -> None:
     """List the boards, each with its description."""
-    boards = {name: load_board(name).description for name in board_names()}
+    boards = {name: _told(load_board(name)) for name in board_names()}
     if as_json:
         click.echo(json.dumps(boards, indent=2))
         return
@@ -41,7 +46,7 @@ def show(name: str, settings: tuple[str, ...], as_json: bool) -> None:
         plain["device"] = [{key: value for key, value in device.model_dump().items() if key != "install_code"} for device in loaded.device]
         click.echo(json.dumps(plain, default=str, indent=2))
         return
-    click.echo(f"{loaded.name}: {loaded.description}")
+    click.echo(f"{loaded.name}: {_told(loaded)}")
     click.echo(
         f"  radio   {loaded.radio.kind} on {loaded.radio.path}, {loaded.radio.baudrate} baud, air {loaded.hub_air or 'of a recording'!r}"
     )
