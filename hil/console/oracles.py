@@ -117,8 +117,10 @@ def _gbcs_parser(piece: Piece, found: Explained, known: LayerKnowledge) -> list[
 
 
 def fields_apart(read: Mapping[str, object], octets: bytes, ours: Sequence[tuple[int, int]]) -> list[str]:
-    """Lines for gbcs-parser's fields, which follow each other, that have other octets here, or lie across one of ``ours`` (first offset, one past the
-    last): a field within another is only told more finely."""
+    """A line for each of gbcs-parser's fields that has other octets here, or lies across one of ``ours`` (first offset, one past the last).
+
+    Its fields follow each other; one that lies within one of ours is only told more finely.
+    """
     at = 0
     lines: list[str] = []
     for name, field in _fields(read):

@@ -16,7 +16,7 @@ def board() -> None:
 
 
 def _told(board: Board) -> str:
-    """What the board says of itself, and which of its parts are real: a description that another board hands on knows that not."""
+    """The board's own description and its real parts, of which a description that another board hands on knows nothing."""
     return f"{board.description} ({', '.join(board.real_parts) or 'all virtual'})"
 
 
