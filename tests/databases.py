@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from firmware_emu.errors import NotAvailable
+from hil.commands.dcc import options
 from hil.dcc.base import store
 from hil.fleet.database import own_database
 
@@ -48,4 +49,5 @@ def instead_of_files(url: str, patch: pytest.MonkeyPatch, test: str) -> None:
         name = hashlib.sha256(f"{test} {place or next(nameless)}".encode()).hexdigest()[:16]
         return place_in(url, f"s{name}")
 
-    patch.setattr(store, "database_url", there)
+    for module in (store, options):
+        patch.setattr(module, "database_url", there)
