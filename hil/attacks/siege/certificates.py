@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from firmware_emu.crypto.certificate_profile import CertificateProfile, lint, refusals
@@ -153,7 +153,7 @@ class Certificates:
                 case "fields swapped":
                     other = change.number % len(inside.parts)
                     inside.parts[place], inside.parts[other] = inside.parts[other], part
-        signature = self._issuer_key.sign(body.octets(), ec.ECDSA(hashes.SHA256()))
+        signature = self._issuer_key.sign(body.octets(), ec.ECDSA(SHA256()))
         certificate.parts[2] = _Field(0x03, b"\0" + signature)
         return certificate.octets()
 

@@ -134,7 +134,7 @@ def test_releases_are_combined_keep_notice_and_stay_out_of_freezes(bench: Bench)
     assert list(policies()) == ["emergency", "minor", "major"]
     days = (date(2026, 12, 14), date(2026, 12, 15), date(2027, 1, 4), date(2027, 1, 5))
     assert [frozen(day) is not None for day in days] == [False, True, True, False]
-    with pytest.raises(MaintenanceError, match="expected emergency, minor, major"):
+    with pytest.raises(MaintenanceError, match="expected one of emergency, minor, major"):
         bench.releases.plan("secret", (one,), at(2026, 6, 1))
 
 
