@@ -379,7 +379,9 @@ class Faults:
             if active.seen and frame.kind is WanKind.TIME:
                 ahead = active.sentence.number("DURATION", 0)
                 active.told("told a skewed time", seconds=ahead)
-                frame = WanFrame(frame.kind, frame.sequence, _UTC.pack(_UTC.unpack(frame.body)[0] + int(ahead)))
+                frame = WanFrame(
+                    frame.kind, frame.sequence, _UTC.pack((_UTC.unpack(frame.body)[0] + int(ahead)) % (1 << 32))
+                )  # as its 32 bits go round
         arrived = []
         for late_s, body in self.arrivals("wan", frame.body or b"\x00", to=to):
             if body != (frame.body or b"\x00"):

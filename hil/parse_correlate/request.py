@@ -31,6 +31,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 _MOMENT = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
 _DATE = re.compile(r"([0-9]{4,5})-([0-9]{2})-([0-9]{2})(?:Z|[+-]00:00)?")
+_END_OF_DAY = (24, 0, 0)
 _CLOCK = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?(?:Z|[+-]00:00)?")
 
 
@@ -138,13 +139,14 @@ class Node:
         return int(value)
 
     def moment(self, path: str) -> datetime:
-        """A date-time in UTC; fractions of a second are dropped. Raises RequestError."""
+        """A date-time in UTC; fractions of a second are dropped, and 24:00:00 begins the next day (XML Schema). Raises RequestError."""
         found = _MOMENT.fullmatch(self.word(path))
         if found is None:
             self._bad(path, "a date-time as 2030-01-15T09:00:00.00Z")
         year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
         try:
-            moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+            late = (hour, minute, second) == _END_OF_DAY
+            moment = datetime(year, month, day, 0 if late else hour, minute, second, tzinfo=UTC) + timedelta(days=late)
             zone = found.group(7)
             if zone not in (None, "Z"):
                 ahead = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:]))
@@ -166,13 +168,13 @@ class Node:
         return year, month, day
 
     def clock(self, path: str) -> time:
-        """A time of day in UTC. Raises RequestError."""
+        """A time of day in UTC; 24:00:00 is midnight. Raises RequestError."""
         found = _CLOCK.fullmatch(self.word(path))
         if found is None:
             self._bad(path, "a time in UTC as 07:30:00.00Z")
         try:
             hour, minute, second = (int(part) for part in found.groups())
-            return time(hour, minute, second)
+            return time(0 if (hour, minute, second) == _END_OF_DAY else hour, minute, second)
         except ValueError:
             self._bad(path, "a time of day")
 

@@ -61,9 +61,13 @@ FOUND = [
     ("hub-store", (Mutation("again", 0.1313323974609375, 38748), Mutation("damage", 0.172760009765625, 36164))),
     ("dcc-store", (Mutation("damage", 0.505889892578125, 32225), Mutation("again", 0.330902099609375, 57850))),
     ("meanings", (Mutation("gone", 0.97930908203125, 63230),)),
+    ("meanings", (Mutation("value", 0.7529296875, 1285), Mutation("request", 0.0196075439453125, 1285))),
+    ("meanings", (Mutation("value", 0.7529296875, 1280), Mutation("request", 0.0196075439453125, 3520))),
+    ("certificates", (Mutation("field's octet", 0.584228515625, 57016),)),
 ]
 """Finds of the search, mended since: a header, a text, the name of a column and an owner's epoch, damaged, that ended as tracebacks; a
-request that chooses nothing, of which the DCC made a Command."""
+request that chooses nothing, of which the DCC made a Command; years of less than four digits and the end of a day, which the user's own
+reader took for another time or for none."""
 HOMES = {
     "a frame to the dongle that nobody awaits fails with the line": (Mutation("write", 0.6157379150390625, 43508),),
     "an acknowledgement of a fragment fails with the line": (
@@ -72,6 +76,14 @@ HOMES = {
     ),
     "the power goes while the dongle's library hands a frame up": (Mutation("write", 0.2834014892578125, 61083),),
     "a Command that may come again is answered twice": (Mutation("write", 0.6598663330078125, 1143),),
+    "the DCC starts again while its medium is full": (
+        Mutation("DCC dies", 0.264801025390625, 15573),
+        Mutation("full", 0.24163818359375, 56732),
+    ),
+    "the DCC's clock goes beyond its 32 bits": (
+        Mutation("wan", 0.738616943359375, 19027),
+        Mutation("clock", 0.519378662109375, 63985),
+    ),
     "the DCC's store is full when the hub says hello": (
         Mutation("full", 0.4917755126953125, 25073),
         Mutation("wan", 0.531982421875, 41617),

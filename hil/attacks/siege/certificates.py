@@ -185,7 +185,9 @@ class Certificates:
             if crashed := [str(record.detail) for record in records if record.event == "crashed"]:
                 return f"the Device crashed: {crashed[0][:200]}"
         held = device.credentials.party(RemotePartyRole.SUPPLIER)
-        if held not in (self._supplier, None) and (wrong := wrong_with(octets, (self._meter, *self._parties.values()))):
+        if held not in (self._supplier, None) and (
+            wrong := wrong_with(octets, (self._meter, self._parties[RemotePartyRole.ACCESS_CONTROL_BROKER]))
+        ):
             return f"a certificate {wrong} is kept: {octets.hex()[:120]}"
         for sender in (self._supplier, self._next):
             device.receive(self._command(HARMLESS, b"\xd9", 9, sender))
@@ -227,5 +229,5 @@ def wrong_with(octets: bytes, others: Sequence[Eui64]) -> str | None:
         return "without a use"
     names = [one.value for one in read.subject if one.oid == x509.NameOID.X500_UNIQUE_IDENTIFIER]
     if any(isinstance(one, bytes) and one[-8:] in {other.octets for other in others} for one in names):
-        return "in another's name"
+        return "in the name of the Device or the broker"
     return None

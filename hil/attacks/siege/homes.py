@@ -18,7 +18,7 @@ from typing import Final
 
 from firmware_emu.board import load_board
 from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.trace import Record, Trace
 from hil.attacks.siege.search import Mutation
@@ -152,7 +152,8 @@ class _Trial:
                 if station.hub is not None:
                     station.hub_dies(lambda: None, 1 + change.number % 5)
             case "DCC dies":
-                await station.restart_dcc()
+                while not await self._dcc_starts():
+                    await station.clock.sleep(1)
             case "owner":
                 opened = SqliteStore if change.number % 2 else DccStore
                 with contextlib.suppress(CommsHubError):
@@ -162,6 +163,14 @@ class _Trial:
             case "full":
                 with _full(station.folder / "hub.sqlite-wal", change.number % 8192):
                     await station.clock.sleep(1 + change.number % 5)
+
+    async def _dcc_starts(self) -> bool:
+        """False where the next DCC is told in a line why it cannot start: its medium is full, and somebody starts it again."""
+        try:
+            await self._station.restart_dcc()
+        except NotAvailable:
+            return False
+        return True
 
     async def _told_deaths(self) -> None:
         """A hub that ended by itself has told why; somebody switches it off and on."""

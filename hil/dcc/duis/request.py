@@ -309,7 +309,7 @@ class Node:
             late = (hour, minute, second) == _END_OF_DAY
             moment = datetime(year, month, day, 0 if late else hour, minute, second, tzinfo=UTC) + timedelta(days=late)
             zone = found.group(7)
-            return moment if zone == "Z" else datetime.fromisoformat(f"{moment:%Y-%m-%dT%H:%M:%S}{zone}").astimezone(UTC)
+            return moment if zone == "Z" else datetime.fromisoformat(f"{moment.replace(tzinfo=None).isoformat()}{zone}").astimezone(UTC)
         except (ValueError, OverflowError):
             raise self._bad(path, "a date-time of the calendar") from None
 

@@ -11,7 +11,7 @@ ANY = "*"
 
 def instant(moment: datetime) -> str:
     """A moment as text, to the second."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    return moment.replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def activation(body: Node) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -54,11 +54,15 @@ def _cell(role: int, usage: str, top_up: bool = False) -> list[Meaning]:
     return [f"integer {role}", usage, *(["integer 1"] if top_up else [])]
 
 
+def _time(moment: datetime) -> Meaning:
+    return f"time {moment.year:04}{moment:%m%d%H%M%S}Z"  # the system's own year has as many digits as it needs
+
+
 def _execution(body: Node) -> list[Meaning]:
     if not body.has("ExecutionDateTime"):
         return []
     moment = body.moment("ExecutionDateTime")
-    return ["time 99991231235959Z" if moment == CANCELLATION else f"time {moment:%Y%m%d%H%M%S}Z"]
+    return ["time 99991231235959Z" if moment == CANCELLATION else _time(moment)]
 
 
 _Asked = Callable[[Node, int], list[Meaning]]
@@ -106,7 +110,7 @@ def _usage(body: Node, _: int) -> list[Meaning]:
 def _clock(body: Node, _: int) -> list[Meaning]:
     start = body.moment("CurrentDateTime")
     end = start + timedelta(seconds=body.integer("TolerancePeriod"))
-    return [["30", f"time {start:%Y%m%d%H%M%S}Z", f"time {end:%Y%m%d%H%M%S}Z"]]
+    return [["30", _time(start), _time(end)]]
 
 
 def _firmware(body: Node, counter: int) -> list[Meaning]:
