@@ -195,8 +195,8 @@
     const measured = Object.fromEntries(Object.entries(told.jig ?? {}).filter(([name]) => !Object.keys(levels).some((one) => one.toLowerCase() === name.toLowerCase())));
     put(at("lines"), { ...measured, ...levels }, list);
     const kept = Object.keys(told.displays).length ? told.displays : null;
-    put(at("registers"), told.registers ?? kept, (values) => values ? registers(values)
-      : [made("p", "A run that is over keeps no registers; what was read stands in its ladder.", { class: "quiet" })]);
+    put(at("registers"), { values: told.registers ?? kept ?? {}, live: told.live }, ({ values, live }) => Object.keys(values).length ? registers(values)
+      : [made("p", live ? "This bench has no Device of its own." : "This run has kept no registers; what was read stands in its ladder.", { class: "quiet" })]);
     at("add").hidden = !told.live;
     put(at("faults"), told.faults ?? [], faults);
     hops.push(...told.hops);
