@@ -93,7 +93,7 @@
     const tip = alone ? hop.text : hop.bad ? `${hop.text} ✗` : right ? `${hop.text} ▶` : `◀ ${hop.text}`;
     button.append(made("span", hop.time, { class: "when" }), made("span", ` ${hop.from} to ${hop.to}: `, { class: "way" }));
     const what = made("span", null, { class: "what" });
-    what.textContent = tip.replaceAll("_", "_\u200b");  // a long name may break behind its underscore
+    what.textContent = tip.replace(/_|[a-z](?=[A-Z])/g, "$&\u200b");  // a long name may break between its words
     what.style.gridRow = "1";
     what.style.gridColumn = alone ? "2 / -1" : `${Math.min(from, to) + 1} / ${Math.max(from, to) + 1}`;
     button.append(what);
