@@ -155,6 +155,14 @@ class Node:
             self._bad(path, "a date-time of the calendar")
         return moment
 
+    def window(self, start: str, seconds: str) -> tuple[datetime, datetime]:
+        """A date-time and the one so many seconds after it. Raises RequestError."""
+        begins = self.moment(start)
+        try:
+            return begins, begins + timedelta(seconds=self.integer(seconds))
+        except OverflowError:
+            self._bad(seconds, "seconds that end before the year 10000")
+
     def day(self, path: str) -> tuple[int, int, int]:
         """Year, month, day; the year may be :data:`ANY_YEAR`. Raises RequestError."""
         found = _DATE.fullmatch(self.word(path))

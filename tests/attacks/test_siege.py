@@ -61,13 +61,14 @@ FOUND = [
     ("hub-store", (Mutation("again", 0.1313323974609375, 38748), Mutation("damage", 0.172760009765625, 36164))),
     ("dcc-store", (Mutation("damage", 0.505889892578125, 32225), Mutation("again", 0.330902099609375, 57850))),
     ("meanings", (Mutation("gone", 0.97930908203125, 63230),)),
-    ("meanings", (Mutation("value", 0.7529296875, 1285), Mutation("request", 0.0196075439453125, 1285))),
-    ("meanings", (Mutation("value", 0.7529296875, 1280), Mutation("request", 0.0196075439453125, 3520))),
+    ("meanings", (Mutation("value", 0.7529296875, 1285), Mutation("request", 0.0, 1))),
+    ("meanings", (Mutation("value", 0.7529296875, 1280), Mutation("request", 0.0, 1))),
+    ("meanings", (Mutation("value", 0.7529296875, 32), Mutation("request", 0.0, 3))),
     ("certificates", (Mutation("field's octet", 0.584228515625, 57016),)),
 ]
 """Finds of the search, mended since: a header, a text, the name of a column and an owner's epoch, damaged, that ended as tracebacks; a
 request that chooses nothing, of which the DCC made a Command; years of less than four digits and the end of a day, which the user's own
-reader took for another time or for none."""
+reader took for another time or for none; a clock that is set at the end of all years."""
 HOMES = {
     "a frame to the dongle that nobody awaits fails with the line": (Mutation("write", 0.6157379150390625, 43508),),
     "an acknowledgement of a fragment fails with the line": (

@@ -25,6 +25,7 @@ from hil.attacks.siege.search import Mutation
 from hil.bench.station import Station, open_station
 from hil.dcc.base.requests import ANSWERED, RequestState
 from hil.dcc.base.store import DccStore
+from hil.dcc.dcc import Dcc
 from hil.faults.faults import Faults
 from hil.journeys.power_cuts import held_at_the_end
 from hil.journeys.strategy import State, Strategy
@@ -95,6 +96,7 @@ class _Trial:
         self._changes = changes
         self._asked: list[str] = []
         self._crashes: list[str] = []
+        self._ended: list[Dcc] = []
 
     async def run(self) -> str | None:
         station = self._station
@@ -141,7 +143,7 @@ class _Trial:
         except CommsHubError:
             return
         except Exception as crash:
-            if station.dcc is dcc:
+            if dcc not in self._ended:
                 self._crashes.append(f"a request of {variant}: {crash!r}")
 
     async def _act(self, change: Mutation) -> None:
@@ -152,6 +154,7 @@ class _Trial:
                 if station.hub is not None:
                     station.hub_dies(lambda: None, 1 + change.number % 5)
             case "DCC dies":
+                self._ended.append(station.dcc)
                 while not await self._dcc_starts():
                     await station.clock.sleep(1)
             case "owner":

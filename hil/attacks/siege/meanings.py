@@ -25,6 +25,7 @@ _REQUESTS: Final[tuple[tuple[str, dict[str, Content]], ...]] = (
     ("1.5", {"PrepaymentMode": {"AdjustMeterBalance": 1_200_000}}),
     ("1.6", {"ExecutionDateTime": "2030-01-15T09:00:00.00Z", "Credit": None}),
     ("7.2", {}),
+    ("6.11", {"CurrentDateTime": "2030-01-15T09:00:00.00Z", "TolerancePeriod": 10}),
 )
 _VALUES: Final = tuple(
     text.encode()

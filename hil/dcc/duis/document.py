@@ -458,9 +458,10 @@ def written(value: Value, kind: str | None) -> str:
         case Eui64():
             return value.duis
         case datetime():
-            return (value if value.tzinfo is None else value.astimezone(UTC)).strftime("%Y-%m-%dT%H:%M:%S.00Z")
+            utc = value if value.tzinfo is None else value.astimezone(UTC)
+            return f"{utc.replace(tzinfo=None).isoformat(timespec='seconds')}.00Z"
         case date():
-            return value.strftime("%Y-%m-%dZ")
+            return f"{value.isoformat()}Z"
         case time():
             return value.strftime("%H:%M:%S.00Z")
         case _:

@@ -194,8 +194,10 @@ def other_device(request: ServiceRequest, name: str) -> Eui64 | None:
         return None
 
 
-_MOMENT = re.compile(r"(\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
-"""With its zone: whose local time one without would be is nowhere said."""
+_MOMENT = re.compile(r"(\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_DATE = re.compile(r"(\d{4,})-(\d\d)-(\d\d)(?:Z|[+-]00:00)?", re.ASCII)
+_CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:Z|[+-]00:00)?", re.ASCII)
+"""A moment with its zone, a date and a time of day in UTC: whose local time another would be is nowhere said."""
 _END_OF_DAY = (24, 0, 0)
 CANCELLATION = datetime(3000, 12, 31, tzinfo=UTC)
 """The date-time that stands for "never": it cancels what was future-dated (DUIS templates, reference gbcs-messages 11)."""
@@ -313,12 +315,19 @@ class Node:
         except (ValueError, OverflowError):
             raise self._bad(path, "a date-time of the calendar") from None
 
+    def window(self, start: str, seconds: str) -> tuple[datetime, datetime]:
+        """A date-time and the one that is so many seconds later. Raises RequestError."""
+        begins = self.moment(start)
+        try:
+            return begins, begins + timedelta(seconds=self.integer(seconds))
+        except OverflowError:
+            raise self._bad(seconds, "seconds that end before the year 10000") from None
+
     def day(self, path: str) -> tuple[int, int, int]:
         """Year, month, day of a date; the year may be :data:`UNSPECIFIED_YEAR`. Raises RequestError."""
-        text = self.text(path).strip()
-        found = re.fullmatch(r"(\d{4,})-(\d\d)-(\d\d)(Z|[+-]\d\d:\d\d)?", text)
+        found = _DATE.fullmatch(self.text(path).strip())
         if found is None:
-            raise self._bad(path, "a date as 2015-03-28Z")
+            raise self._bad(path, "a date in UTC as 2015-03-28Z")
         year, month, day = int(found.group(1)), int(found.group(2)), int(found.group(3))
         try:
             date(2000 if year == UNSPECIFIED_YEAR else year, month, day)
@@ -328,11 +337,11 @@ class Node:
 
     def clock(self, path: str) -> time:
         """A time of day; 24:00:00 is midnight. Raises RequestError."""
-        found = re.fullmatch(r"(\d\d):(\d\d):(\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?", self.text(path).strip())
+        found = _CLOCK.fullmatch(self.text(path).strip())
         try:
             if found is not None:
                 hour, minute, second = (int(part) for part in found.groups()[:3])
                 return time(0 if (hour, minute, second) == _END_OF_DAY else hour, minute, second)
         except ValueError:
             pass
-        raise self._bad(path, "a time as 07:30:00.00Z")
+        raise self._bad(path, "a time in UTC as 07:30:00.00Z")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.gbcs.cosem_time import GENERALIZED_NEVER, encode_generalized
@@ -163,8 +162,7 @@ def _activate_firmware(source: Source) -> bytes:
 
 
 def _set_clock(source: Source) -> bytes:
-    start = source.body.moment("CurrentDateTime")
-    end = start + timedelta(seconds=source.body.integer("TolerancePeriod"))
+    start, end = source.body.window("CurrentDateTime", "TolerancePeriod")
     return _sequence(_time(encode_generalized(start)), _time(encode_generalized(end)))
 
 

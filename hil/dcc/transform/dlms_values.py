@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.dlms import (
@@ -154,9 +153,8 @@ def customer_identification_number(source: Source, _: str) -> Data:
 
 def clock_preset(source: Source, _: str) -> Data:
     """Preset time never, validity from the current time for the tolerance period (RTDS ECS70)."""
-    start = source.body.moment("CurrentDateTime")
-    end = start + timedelta(seconds=source.body.integer("TolerancePeriod"))
-    validity = (OctetString(cosem_time.encode_date_time(moment)) for moment in (start, end))
+    window = source.body.window("CurrentDateTime", "TolerancePeriod")
+    validity = (OctetString(cosem_time.encode_date_time(moment)) for moment in window)
     return Structure((OctetString(cosem_time.NEVER), *validity))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -108,9 +108,7 @@ def _usage(body: Node, _: int) -> list[Meaning]:
 
 
 def _clock(body: Node, _: int) -> list[Meaning]:
-    start = body.moment("CurrentDateTime")
-    end = start + timedelta(seconds=body.integer("TolerancePeriod"))
-    return [["30", _time(start), _time(end)]]
+    return [["30", *(_time(moment) for moment in body.window("CurrentDateTime", "TolerancePeriod"))]]
 
 
 def _firmware(body: Node, counter: int) -> list[Meaning]:

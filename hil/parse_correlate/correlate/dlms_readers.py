@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from ..message.dlms import Value, obis_text
 from ..request import Node
@@ -252,8 +251,7 @@ def daily_reset(data: Value, body: Node, _: str) -> Both:
 
 def clock_window(data: Value, body: Node, _: str) -> Both:
     preset, start, end = said.structure(data, 3)
-    asked = body.moment("CurrentDateTime")
-    until = asked + timedelta(seconds=body.integer("TolerancePeriod"))
+    asked, until = body.window("CurrentDateTime", "TolerancePeriod")
     return ["never", instant(asked), instant(until)], [said.activation(preset), said.moment(start), said.moment(end)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -193,10 +193,31 @@ def test_a_date_time_of_any_zone_and_the_end_of_a_day_are_read(text: str, read: 
     assert _holding(text).moment("b") == read
 
 
-@pytest.mark.parametrize("text", ["2030-01-15T09:00:00", "2030-01-15T24:00:01Z", "2030-01-15T25:00:00Z", "9999-12-31T24:00:00Z"])
+@pytest.mark.parametrize(
+    "text", ["2030-01-15T09:00:00", "2030-01-15T24:00:01Z", "2030-01-15T25:00:00Z", "9999-12-31T24:00:00Z", "２030-01-15T09:00:00Z"]
+)
 def test_a_date_time_without_its_zone_or_outside_the_calendar_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match=text):
         _holding(text).moment("b")
+
+
+@pytest.mark.parametrize("text", ["2015-03-28+05:00", "2015-03-2٨Z"])
+def test_a_date_of_another_zone_or_other_digits_is_refused(text: str) -> None:
+    assert _holding("2015-03-28Z").day("b") == (2015, 3, 28)
+    with pytest.raises(RequestError, match="expected a date in UTC"):
+        _holding(text).day("b")
+
+
+@pytest.mark.parametrize("text", ["07:30:00-01:00", "07:3٠:00Z"])
+def test_a_time_of_day_of_another_zone_or_other_digits_is_refused(text: str) -> None:
+    assert _holding("24:00:00Z").clock("b") == time(0)
+    with pytest.raises(RequestError, match="expected a time in UTC"):
+        _holding(text).clock("b")
+
+
+def test_a_time_before_the_year_1000_is_written_with_four_digits() -> None:
+    at = datetime(9, 1, 15, tzinfo=UTC)
+    assert b">0009-01-15T00:00:00.00Z<" in write_request(new_request("11.2", SUPPLIER, METER, 1, {"ExecutionDateTime": at}))
 
 
 def test_a_time_of_another_zone_is_written_as_the_same_moment() -> None:

@@ -56,7 +56,7 @@ def written(value: object) -> str:
         case bytes():
             return value.hex().upper()
         case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
         case Entity():
             return value.hyphenated
         case _:
