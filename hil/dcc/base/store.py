@@ -184,6 +184,25 @@ class DccStore:
         finally:
             self._depth = 0
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """All or nothing, though a transaction that it is part of goes on."""
+        if not self._depth:
+            with self._outermost():
+                yield
+            return
+        self._file.execute("SAVEPOINT part")
+        try:
+            yield
+        except NotAvailable:
+            raise  # the store itself failed: the whole transaction goes
+        except BaseException:
+            self._file.execute("ROLLBACK TO SAVEPOINT part")
+            self._file.execute("RELEASE SAVEPOINT part")
+            raise
+        else:
+            self._file.execute("RELEASE SAVEPOINT part")
+
     def batch(self) -> None:
         """One wait for the medium for many commits: from now on :meth:`durable` has it, and they do not."""
         self._file.batch()

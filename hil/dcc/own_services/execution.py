@@ -27,7 +27,8 @@ class Execution:
         """Carry out a service that is for no Device; a plain success is I99, one with data I0 (reference dcc-notes 5)."""
         request, name = arrival.request, str(arrival.request.request_id)
         try:
-            result = self.services.execute(arrival)
+            with self.context.store.savepoint():
+                result = self.services.execute(arrival)
         except OwnServiceRefused as error:
             refusal = error.refusal
         except InventoryRefusal as error:

@@ -52,6 +52,27 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
         one.close()
 
 
+def test_what_is_written_after_a_savepoint_goes_if_it_raises_and_the_rest_of_the_transaction_stays(opened: Open) -> None:
+    store = opened()
+    values = store.named("x/")
+
+    def refused(key: str) -> None:
+        with store.savepoint():
+            values.put(key, b"a")
+            raise KeyError(key)
+
+    with store.transaction():
+        values.put("before", b"")
+        with pytest.raises(KeyError):
+            refused("within")
+        with store.savepoint():
+            values.put("kept", b"")
+        values.put("after", b"")
+    with pytest.raises(KeyError):
+        refused("alone")
+    assert sorted(values.keys("")) == ["after", "before", "kept"]
+
+
 def test_a_transaction_is_all_or_nothing_and_what_is_committed_outlives_the_process(opened: Open) -> None:
     store = opened()
     values = store.named("x/")

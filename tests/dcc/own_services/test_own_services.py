@@ -209,5 +209,10 @@ async def test_a_service_that_is_refused_after_it_wrote_takes_back_what_it_wrote
 
     monkeypatch.setitem(_ACTIONS, "12.2", refused_late)
     outcome = await send(far_end, "12.2", None, notification(NEW))
-    assert outcome.verdict is Verdict.REFUSED
+    assert outcome.refusal is not None
+    assert far_end.dcc.inventory.device(NEW) is None
+    signed = far_end.supplier.sign(far_end.dcc.request(far_end.supplier, "12.2", None, notification(NEW)))
+    answered = await far_end.dcc.take(signed)
+    assert answered.refusal is not None
+    assert answered.refusal.name == outcome.refusal.name == "local-not-asked"
     assert far_end.dcc.inventory.device(NEW) is None
