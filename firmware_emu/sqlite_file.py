@@ -23,6 +23,7 @@ from firmware_emu.ownership import Owner
 
 Value = str | int | float | bytes | None
 MODE = 0o600
+_HEADER = b"SQLite format 3\0"
 STATEMENTS = 1024
 """Statements that a connection keeps compiled: more than any store has."""
 
@@ -78,6 +79,8 @@ class SqliteFile:
         self._broken: NotAvailable | None = None
         try:
             with self.told():
+                if path is not None:
+                    self._check_header(path)
                 if path is not None and owner:
                     path.touch(mode=MODE)
                 self.connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, cached_statements=STATEMENTS)
@@ -86,6 +89,16 @@ class SqliteFile:
         except BaseException:  # whatever it was, the lock goes with it
             self.close()
             raise
+
+    def _check_header(self, path: Path) -> None:
+        """SQLite takes a file too short for a page as an empty one and would write over it; only one beside a log of its own is torn."""
+        if not path.is_file() or any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal")):
+            return
+        with path.open("rb") as file:
+            first = file.read(len(_HEADER))
+        if first not in (b"", _HEADER):
+            told = f"it is no store, or damaged (it begins with {first[:8].hex()})"
+            raise NotAvailable(self._name, f"{told}: name another file, or restore it from a copy")
 
     def _prepare(self, form: StoreForm, owner: bool) -> None:
         with self.told(opening=True):

@@ -190,6 +190,22 @@ def test_a_store_that_cannot_be_used_is_told_in_one_line_with_a_way_out(opened: 
 
 
 @pytest.mark.parametrize("opened", STORES)
+@pytest.mark.parametrize("octets", [b"x", b"SQLite", b"0" * 511], ids=["one", "part of a header", "less than a page"])
+def test_a_foreign_file_too_short_for_a_page_is_refused_and_left_as_it_is(opened: Open, path: Path, octets: bytes) -> None:
+    path.write_bytes(octets)
+    with pytest.raises(NotAvailable, match=r"no store, or damaged .* name another file"):
+        opened(path)
+    assert path.read_bytes() == octets
+
+
+@pytest.mark.parametrize("opened", STORES)
+def test_an_empty_file_becomes_a_store(opened: Open, path: Path) -> None:
+    path.touch()
+    opened(path).close()
+    assert path.read_bytes().startswith(b"SQLite format 3")
+
+
+@pytest.mark.parametrize("opened", STORES)
 def test_a_store_of_the_other_kind_is_refused(opened: Open, path: Path) -> None:
     (DccStore if opened is SqliteStore else SqliteStore)(path).close()
     with pytest.raises(NotAvailable, match="the store of something else"):

@@ -98,15 +98,16 @@ async def live(page: Page, request: Request, session: PageSession) -> Response:
     page.streams[key] += 1
 
     async def events() -> AsyncIterator[str]:
-        user, last, revision = session.account.user, page.views.stamp(session.account.user), page.views.store.revision()
+        user = session.account.user
+        seen, last = (page.views.store.revision(), page.under_way), (page.views.stamp(user), page.under_way)
         yield "retry: 3000\n\n"
         while not await request.is_disconnected():
             await asyncio.sleep(LIVE_S * page.clock.speed)
-            if (now := page.views.store.revision()) == revision:
+            if (now := (page.views.store.revision(), page.under_way)) == seen:
                 continue
-            revision, stamp = now, page.views.stamp(user)
-            if stamp != last:
-                last = stamp
+            seen = now
+            if (shown := (page.views.stamp(user), page.under_way)) != last:
+                last = shown
                 yield "event: change\ndata: \n\n"
 
     return _Stream(page.streams, key, events())

@@ -60,6 +60,8 @@ class Page:
     mutual_tls: bool
     streams: Counter[str] = field(default_factory=Counter)
     """Open streams by the key of their session."""
+    under_way: str = ""
+    """Sentence about the journey that fills this page; nothing beside a DCC of another process."""
     _environment: Environment | None = None
 
     @property
@@ -75,7 +77,12 @@ class Page:
         """A page of ``templates``."""
         menu = [] if session is None else [(name, TITLES[name]) for name in functions() if session.account.may(name)]
         html = self.environment.get_template(f"{name}.html.j2").render(
-            menu=menu, session=session, here=request.url.path.split("/")[1], now=moment(self.views.now()), **values
+            menu=menu,
+            session=session,
+            here=request.url.path.split("/")[1],
+            now=moment(self.views.now()),
+            under_way=self.under_way,
+            **values,
         )
         return HTMLResponse(html, status)
 

@@ -121,3 +121,10 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     result = _run("show", tmp_path / "nowhere")
     assert isinstance(result.exception, KeystoreError)
     assert "make one with `chub pki make`" in str(result.exception)
+
+
+@pytest.mark.parametrize("verb", ["show", "check"])
+def test_a_folder_without_keys_is_refused_and_not_shown_as_an_empty_table(tmp_path: Path, verb: str) -> None:
+    refused = _run(verb, tmp_path)
+    assert isinstance(refused.exception, KeystoreError)
+    assert "holds no key and no certificate: expected a folder of PEM files" in str(refused.exception)

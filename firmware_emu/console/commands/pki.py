@@ -124,7 +124,7 @@ def _unrepeated(devices: Sequence[tuple[Eui64, DeviceType]]) -> Mapping[Eui64, D
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(directory: Path, as_json: bool) -> None:
     """Show the content of a keystore (folder, or JSON of DCC Boxed), never its secrets."""
-    store = Keystore.load(directory)
+    store = _held(directory)
     found = inspection.parties(store)
     hubs = [str(hub) for hub in tls_credentials.hubs_of(directory)]
     if as_json:
@@ -148,6 +148,15 @@ def show(directory: Path, as_json: bool) -> None:
         click.echo(f"SM WAN TLS: server, hubs {', '.join(hubs)}")
     for warning in store.warnings:
         click.echo(f"warning: {warning}")
+
+
+def _held(directory: Path) -> Keystore:
+    """A keystore with something in it. Raises KeystoreError."""
+    store = Keystore.load(directory)
+    if not store.entities() and not store.authorities():
+        expected = "expected a folder of PEM files or a JSON file; make one with `chub pki make`"
+        raise KeystoreError(str(directory), f"holds no key and no certificate: {expected}")
+    return store
 
 
 def _common_name(cert: x509.Certificate) -> str:
@@ -201,7 +210,7 @@ def _as_tree(store: Keystore, found: Sequence[inspection.PartySummary], hubs: Se
 def check(context: click.Context, directory: Path, at: datetime | None, as_json: bool) -> None:
     """Check certificates, paths, dates, key pairs and file permissions. Exit code 1 where something does not hold."""
     day = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
-    store = Keystore.load(directory)
+    store = _held(directory)
     findings = inspection.check(directory, store, day)
     if as_json:
         found = [{"what": finding.what, "problem": finding.problem} for finding in findings]

@@ -7,6 +7,8 @@ import contextlib
 import logging
 import signal
 import tempfile
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
 from pathlib import Path
 
 import click
@@ -26,6 +28,7 @@ from hil.bench.far_end import BenchKeys
 from hil.commands.dcc.options import EUI, json_option, now, opened, show, store_option
 from hil.dcc.base.store import DccStore
 from hil.dcc.parties.users import EnteredUsers
+from hil.report.verdict import Step
 from hil.ssi.accounts import Accounts
 from hil.ssi.app import make_app
 from hil.ssi.page import Page
@@ -80,7 +83,8 @@ def serve(
         board = load_board(board_name)
         clock = Clock(speed=speed or board.clock.speed)
         folder = BenchKeys.of(keys, board_name).folder if mtls else None
-        clock.run(_serve_station(board_name, clock, state, host, port, folder, for_s))
+        if not clock.run(_serve_station(board_name, clock, state, host, port, folder, for_s)):
+            click.get_current_context().exit(1)
 
 
 def _quiet() -> None:
@@ -90,9 +94,49 @@ def _quiet() -> None:
         handler.setLevel(logging.CRITICAL)
 
 
+class JourneyTold:
+    """Tells a page which step of the journey runs, how far the home has come, and why a step failed; the terminal hears of each step."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._step = 0
+        self.failed = False
+        self.reached: Callable[[], IntEnum] | None = None
+        """State of the home; its type's last member is in service."""
+        page.under_way = "The home of this page is being opened."
+
+    def begun(self, name: str) -> None:
+        """A step begins."""
+        self._step += 1
+        self._page.under_way = f"{self._stage()}; step {self._step}: {name}."
+
+    def _stage(self) -> str:
+        state = None if self.reached is None else self.reached()
+        if state is None or state == max(type(state)):
+            return "The home of this page is commissioned, and the journey of the demo goes on"
+        return f"The home of this page is being commissioned, stage {state + 1} of {max(type(state))}"
+
+    def ended(self, step: Step) -> None:
+        """A step is over; a skipped one is none of those counted."""
+        click.echo(f"{step.verdict} {step.name}" + (f": {step.why}" if step.why else ""), err=True)
+
+    async def play(self, journey: Awaitable[None]) -> None:
+        """The journey to its end, whichever."""
+        try:
+            await journey
+        except CommsHubError as wrong:
+            self.failed = True
+            told = f"The journey of the demo failed at step {self._step}: {wrong}"
+            click.echo(told, err=True)
+            self._page.under_way = f"{told.removesuffix('.')}. The pages show what was reached; start again for another try."
+        else:
+            self._page.under_way = f"The journey of the demo is over: steps passed: {self._step}."
+
+
 async def _serve_station(
     board_name: str, clock: Clock, state: Path, host: str, port: int, folder: Path | None, for_s: float | None
-) -> None:
+) -> bool:
+    """True unless the journey failed."""
     from hil.bench.station import open_station
     from hil.journeys.demo import HomeJourney  # a station brings the radio libraries, which a page on a store does without
     from hil.journeys.steps import Steps
@@ -102,13 +146,17 @@ async def _serve_station(
     trace.subscribe(records.append)
     async with open_station(load_board(board_name), clock, trace, state) as station, standing_duties(station.dcc):
         page = page_on(station.dcc.store, clock, trace, mutual_tls=folder is not None)
-        steps = Steps(records, on_step=lambda step: click.echo(f"{step.verdict} {step.name}", err=True), on_begin=lambda name: None)
-        journey = supervised(HomeJourney(station, steps, records).run(), "the journey of the demo", trace)
+        told = JourneyTold(page)
+        steps = Steps(records, on_step=told.ended, on_begin=told.begun)
+        journey = HomeJourney(station, steps, records)
+        told.reached = lambda: journey.state
+        task = supervised(told.play(journey.run()), "the journey of the demo", trace)
         try:
             await _serve(page, host, port, folder, for_s)
         finally:
-            journey.cancel()
-            await asyncio.gather(journey, return_exceptions=True)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        return not told.failed
 
 
 async def _serve(page: Page, host: str, port: int, folder: Path | None, for_s: float | None) -> None:
