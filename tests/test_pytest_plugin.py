@@ -95,6 +95,21 @@ def test_a_board_that_is_none_ends_the_run_in_one_line(pytester: pytest.Pytester
     assert ran.ret == pytest.ExitCode.USAGE_ERROR
 
 
+def test_a_refusal_is_a_warning_with_its_time_in_the_log_of_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import re
+
+        def test_it(chub_open, caplog):
+            bench = chub_open(faults=["response 4.1.1 with a wrong MAC"])
+            bench.hub.form(), bench.esme.add()
+            assert not [one for one in caplog.records if one.name == "chub"]
+            assert not bench.dcc.read("esme")
+            first, *_ = [one.getMessage() for one in caplog.records if one.name == "chub"]
+            assert re.match(r"\\d\\d:\\d\\d:\\d\\d[.]\\d+ @\\d+ dcc +responses refused .*the MAC does not hold", first), first
+    """)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
 def test_two_benches_of_one_test_are_two_homes_with_a_seed_each(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         def test_it(chub_open):

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -31,11 +32,13 @@ from firmware_emu.console.attach import console_socket
 from firmware_emu.console.core import Call, Core, FirmwareStation, Noun, Opened, call_of, openers
 from firmware_emu.console.declare import Verb, WordError
 from firmware_emu.console.nouns.typed import AwaitedNouns, BlockingNouns
+from firmware_emu.console.records import halted, line
 from firmware_emu.console.result import Result
 from firmware_emu.errors import NotAvailable
 from firmware_emu.trace import Record, Trace
 
 T = TypeVar("T")
+_log = logging.getLogger("chub")
 
 
 class Handle:
@@ -49,8 +52,8 @@ class Handle:
         self.clock = Clock(start=self.board.clock.start, warp=warp, speed=speed or self.board.clock.speed)
         self.trace = Trace(self.clock.now)
         self.core: Core
-        self.show: Callable[[Record], None] | None = None
-        """Receiver of watched records; None: nobody looks."""
+        self.show: Callable[[Record], None] | None = lambda record: _log.warning(line(record).plain)
+        """Receiver of watched records; None: nobody looks. A program's, a notebook's and a test's is the log."""
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
         self._opened: Future[None] = Future()
@@ -88,6 +91,7 @@ class Handle:
             raise NotAvailable("a bench", "install the rig (package hil), or attach to a hub that runs")
         async with opener(self.board, self.clock, self.trace, self.seed) as station:
             self.core = Core(self.board, self.clock, self.trace, self.seed, station, records, self.opened)
+            self.core.watching = halted
             self.trace.subscribe(self._watched)
             try:
                 for sentence in self.opened.faults:

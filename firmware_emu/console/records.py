@@ -98,12 +98,17 @@ def hop(record: Record) -> str:
     return ", ".join((way, *([" ".join(named)] if named else []), *key))
 
 
+def when(record: Record) -> str:
+    """Bench time of a record to a millisecond: ``00:00:14.301``."""
+    time = EPOCH + timedelta(seconds=record.time)
+    return f"{time:%H:%M:%S}.{time.microsecond // 1000:03d}"
+
+
 def line(record: Record) -> Text:
     """One record as one coloured line."""
-    when = EPOCH + timedelta(seconds=record.time)
     event_style = "bold red" if record.event in BAD else "bold"
     text = Text.assemble(
-        (f"{when:%H:%M:%S}.{when.microsecond // 1000:03d} ", "dim"),
+        (f"{when(record)} ", "dim"),
         (f"@{record.number} ", "dim"),
         (f"{record.area:<6} ", _COLOURS.get(record.area, "")),
         record.source,
@@ -160,6 +165,11 @@ _TOLD = BAD | {"formed", "joined", "commissioned", "boot", "ac lost", "supply of
 def quiet(record: Record) -> bool:
     """True for a record that a prompt shows unasked: trouble, joins and alerts; not what faults do, and nothing twice."""
     return record.event in _TOLD and record.area != "bench" and record.source != "radio"
+
+
+def halted(record: Record) -> bool:
+    """True for a Command, a Response or a service request that did not go on: what a verb that waits for its answer is told at once."""
+    return record.event in BAD and record.area != "bench" and record.message is not None and ":alert:" not in record.message
 
 
 def read_trace(folder: Path) -> list[Record]:

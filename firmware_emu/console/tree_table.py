@@ -84,7 +84,7 @@ def brief(tree: Tree) -> str:
     """One line: what the message is, how long it is, and what of it does not hold."""
     octets = sum(node.length for node in tree.nodes)
     wrong = [f"{node.field} {node.meaning}" for _, node in tree.walk() if _style(node.meaning) == "bold red"]
-    return "; ".join((f"{tree.title}, {octets} octets", *wrong))
+    return "; ".join((f"{tree.title}, {octets} octets" if octets else tree.title, *wrong))
 
 
 def show(console: Console, tree: Tree) -> None:

@@ -11,7 +11,7 @@ from importlib import resources
 from rich.console import Group
 from rich.text import Text
 
-from firmware_emu.console.records import BAD, detail, last_bad, line, of_exchange, of_message
+from firmware_emu.console.records import BAD, detail, last_bad, line, of_exchange, of_message, when
 from firmware_emu.console.records import hop as phrase
 from firmware_emu.console.result import Result, count
 from firmware_emu.crypto.keystore import Keystore
@@ -77,7 +77,7 @@ def why(
         reason = next((str(record.detail[name]) for name in ("reason", "value") if record.detail.get(name)), detail(record))
         said = f"{record.event} at {where}: {reason}" if reason else f"{record.event} at {where}"
         if end is not record:
-            said += f"; in the end {end.event} at {end.source} (@{end.number})"
+            said += f"; in the end {end.event} at {end.source}, @{end.number}"
     return Reason(record, said, _rule(record), differing(record, hops, keystore), acted, in_force, _next(record), tuple(hops))
 
 
@@ -208,12 +208,14 @@ def _protection(data: bytes, keystore: Keystore | None) -> list[str]:
 
 
 def earliest(records: Sequence[Record], message: str | None = None) -> str:
-    """The earliest cause of the last trouble in ``records`` (of ``message``) in one line; nothing where there was none."""
+    """The earliest cause of the last trouble in ``records`` (of ``message``) with its time, in one line; nothing where there was none."""
     reason = why(records, message=message) if message is None or of_message(records, message) else None
     if reason is None or reason.record is None:
         return ""
     acted = "".join(f"; {line}" for line in reason.acted)
-    return f"{reason.said} (@{reason.record.number}){acted}"
+    after = reason.record.time - reason.hops[0].time if reason.hops else 0.0
+    behind = f", {after:.1f} s after the exchange began" if after >= _LATE_S else ""
+    return f"{reason.said} (@{reason.record.number} at {when(reason.record)}{behind}){acted}"
 
 
 def first_difference(reason: Reason, good: Sequence[Record]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any, cast
 
 from lxml import etree
 
-from firmware_emu.console.layers import LayerKnowledge
+from firmware_emu.console.layers import LayerKnowledge, explain_any
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.tree import Tree, TreeNode
 from hil.dcc.base.services import schedule
@@ -23,7 +25,7 @@ def explain_xml(octets: bytes, known: LayerKnowledge) -> Tree:
         raise DecodeError(wrong.position[0], "XML (line)", wrong.msg or "not well-formed") from None
     if cast("Any", root.getroottree().docinfo).doctype:
         raise DecodeError(1, "XML (line)", "carries a document type declaration, whose entities may stand for anything: expected none")
-    return Tree(_title(octets, root), (_node(root),))
+    return Tree(_title(octets, root), (_node(root, known),))
 
 
 def _title(octets: bytes, root: etree._Element) -> str:
@@ -41,12 +43,24 @@ def _title(octets: bytes, root: etree._Element) -> str:
     )
 
 
-def _node(element: etree._Element) -> TreeNode:
-    children = tuple(_node(child) for child in element if isinstance(child.tag, str))
+def _node(element: etree._Element, known: LayerKnowledge) -> TreeNode:
+    children = tuple(_node(child, known) for child in element if isinstance(child.tag, str))
     text = (element.text or "").strip()
     name = etree.QName(element).localname
     if "InstallCode" in name or name.endswith("PrivateKey"):
         text = "(a secret, not shown)" if text else ""
     attributes = ", ".join(f"{key!s}={value!s}" for key, value in element.attrib.items())
     line = int(str(element.sourceline))
-    return TreeNode(line, b"", name, text if len(text) <= 80 else f"{text[:77]}...", attributes, children=children)
+    if (message := _message(text, known)) is not None:
+        return TreeNode(line, b"", name, message.title, attributes, children=(*children, *message.nodes))
+    return TreeNode(line, b"", name, text, attributes, children=children)
+
+
+def _message(text: str, known: LayerKnowledge) -> Tree | None:
+    """The GBCS message or certificate that an element carries in base64; None where it carries none."""
+    try:
+        octets = base64.b64decode("".join(text.split()), validate=True)
+        layer = {b"\xdd": "gbcs", b"\xdf": "gbcs", b"\x30": "der"}.get(octets[:1])
+        return None if layer is None else explain_any(octets, known, layer).tree
+    except (binascii.Error, ValueError, DecodeError):
+        return None

@@ -19,7 +19,7 @@ from firmware_emu.console.commands.console import console
 from firmware_emu.console.commands.explain import explain
 from firmware_emu.console.commands.pasted import Form, Pasted, Piece, explain_piece, take_apart
 from firmware_emu.console.layers import LayerKnowledge
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
 from firmware_emu.han.capture import CaptureWriter, KeyFile
 from hil.console.oracles import ORACLES, _Sniffed, fields_apart
 
@@ -197,3 +197,65 @@ def test_a_script_that_is_no_text_is_told_in_a_line(tmp_path: Path, capsys: pyte
     script.write_bytes(b"hub form\n\xff\xfe\x00")
     assert exit_code(lambda: console.main(["--script", str(script)], standalone_mode=False)) == 2
     assert capsys.readouterr().err == "chub: read octet 0xff at offset 9, expected text in UTF-8\n"
+
+
+MESSAGE = base64.b64decode(
+    "3QAAAAAAAFURAAAAAN8JAgAAAYKDJi7hCLwzrAD++lU8CJCz1R8wAAACABIAWZCz1R8wAQAAAAABgoMmLUUR2iAmLuEAAAEJBAACAAABAQAACahvMaB+y9JJIHeL"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "uint8_t message[] = {\n  /* all of it */ " + ",\n ".join(f"0x{one:x}" for one in MESSAGE) + ",\n};",
+        '"' + "".join(f"\\x{one:02x}" for one in MESSAGE) + '"',
+        repr(MESSAGE),
+        f"12:00 received {MESSAGE!r} from it",
+        str(list(MESSAGE)),
+        MESSAGE.hex("|"),
+        MESSAGE.hex(";"),
+        f"<{MESSAGE.hex()}>",
+        MESSAGE.hex("\t"),
+        base64.urlsafe_b64encode(MESSAGE).decode().rstrip("="),
+        json.dumps({"id": 7, "payload": base64.b64encode(MESSAGE).decode()}),
+        f"2026-11-30 10:00:00,123 the meter said {MESSAGE.hex()}",
+    ],
+    ids=["C", "C string", "Python", "Python in a log", "decimal", "pipes", "semicolons", "angles", "tabs", "base64url", "JSON", "dated"],
+)
+def test_octets_are_found_however_a_program_writes_them(text: str) -> None:
+    assert [piece.octets for piece in take_apart(Pasted(text.encode()))[1]] == [MESSAGE]
+    assert [piece.octets for piece in take_apart(Pasted(text.encode("utf-16")))[1]] == [MESSAGE]
+
+
+def test_a_packet_of_zigpys_log_is_read_by_its_cluster() -> None:
+    said = f"2026-11-30 10:00:00 DEBUG Received a packet: ZigbeePacket(profile_id=265, cluster_id=1794, data=Serialized[{READ!r}], lqi=255)"
+    told = CliRunner().invoke(explain, ["--brief"], input=said)
+    assert told.output.startswith("zcl: Metering read attributes")
+
+
+def test_a_message_within_xml_is_told_field_by_field_and_what_stands_before_the_xml_is_left() -> None:
+    said = f"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n<a><GBCSPayload>{base64.b64encode(MESSAGE).decode()}</GBCSPayload></a>"
+    told = CliRunner().invoke(explain, [], input=said)
+    assert told.exit_code == 0, told.output
+    assert "ECS52" in told.output
+    assert "0-0:0.2.1.255" in told.output
+
+
+def test_long_values_of_xml_are_not_cut() -> None:
+    told = CliRunner().invoke(explain, ["--json"], input=f"<a><b>{'wordy ' * 40}</b></a>")
+    assert ("wordy " * 40).strip() in told.output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "read nothing"),
+        (" \n\t\n", "read nothing"),
+        (MESSAGE.hex()[:-1], "185 hexadecimal digits"),
+        ("-----BEGIN CERTIFICATE-----\nMIIB", "expected the line END CERTIFICATE"),
+        ("two\nlines of prose", "expected what one of these reads"),
+    ],
+)
+def test_what_is_half_or_nothing_is_told_by_what_is_missing(text: str, said: str) -> None:
+    with pytest.raises(DecodeError, match=said):
+        take_apart(Pasted(text.encode()))

@@ -47,7 +47,7 @@ def test_a_line_is_done_and_its_result_shown(typed: Callable[[str], str]) -> Non
 
 def test_what_cannot_be_read_is_one_line_and_the_prompt_goes_on(typed: Callable[[str], str]) -> None:
     said = typed("hub fomr\resme status\r\x04")
-    assert said.splitlines()[0] == "read 'fomr', expected a verb of hub: form, status, log, reset"
+    assert said.splitlines()[0] == "read 'fomr', expected a verb of hub: form, status, log, reset; did you mean form?"
     assert "ESME esme" in said
 
 

@@ -113,6 +113,19 @@ def test_a_script_that_stops_says_where_and_how_much_is_not_done_and_goes_on_whe
     assert len(went_on.stdout.splitlines()) == 2
 
 
+def test_a_refusal_is_told_under_the_running_verb_when_it_happens_and_leaves_the_json_alone() -> None:
+    done = run("--json", "-c", "hub form; esme add; fault add response 4.1.1 with a wrong MAC; dcc read esme")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["ok"] for one in told] == [True, True, True, False]
+    first, *_, last = done.stderr.splitlines()
+    assert "responses refused" in first
+    assert "the MAC does not hold" in first
+    assert "code=E21" in last
+    hour, other = (int(line[:2]) for line in (first, last))
+    assert other - hour == 2
+    assert f" at {first.split()[0]}, 0.1 s after the exchange began)" in told[3]["values"]["cause"]
+
+
 def test_a_single_line_leaves_no_run_folder_unless_one_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CHUB_RUNS", raising=False)

@@ -178,5 +178,5 @@ def test_a_response_that_was_refused_is_the_cause_of_a_verdict_that_nothing_came
     ]
     for told in (why(records), why(records, message=command), why(records, message=response), why(records, message=request)):
         assert told.record is records[4]
-        assert told.said == "refused at chf to esme: the MAC does not hold; in the end refused at chf (@6)"
+        assert told.said == "refused at chf to esme: the MAC does not hold; in the end refused at chf, @6"
         assert [hop.number for hop in told.hops] == [1, 2, 3, 5, 6]

@@ -15,6 +15,7 @@ from typing import TextIO
 import click
 from rich.console import Console
 
+from firmware_emu.console import records
 from firmware_emu.console.attach import AttachedTalk, socket_in
 from firmware_emu.console.bench import Bench, listening
 from firmware_emu.console.declare import WordError
@@ -74,6 +75,7 @@ def console(
         opening = Bench.open(board_name, seed=seed, speed=speed, settings=settings, faults=faults)
         with contextlib.nullcontext() if kept else _no_run_kept(), opening as bench:
             local = LocalTalk(bench.handle)
+            bench.handle.show = lambda record: click.echo(records.line(record).plain, err=True)
             for left_out in bench.handle.core.absent.values():
                 click.echo(f"left out: {left_out}", err=True)
             if lines is None:
