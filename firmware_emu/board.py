@@ -45,8 +45,10 @@ def _identifier(parse: Callable[[str], object]) -> BeforeValidator:
     return BeforeValidator(lambda value: value if not isinstance(value, str | int | float | bool) else parse(_text(value)))
 
 
-_EUI_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^([0-9A-Fa-f]{2}[-: ]?){8}$", "description": "an EUI-64"})
-_CODE_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^([0-9A-Fa-f]{2}[-: ]?){16}([0-9A-Fa-f]{2}[-: ]?){0,2}$"})
+_EUI_SCHEMA = WithJsonSchema(
+    {"type": "string", "description": "an EUI-64 in hexadecimal, with or without separators, or a label's QR text"}
+)
+_CODE_SCHEMA = WithJsonSchema({"type": "string", "description": "an install code with or without its CRC, or a label's QR text"})
 _MPXN_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^(\d{13}|\d{6,10})$"})
 
 Eui = Annotated[Eui64, _identifier(Eui64.parse), _EUI_SCHEMA]

@@ -34,6 +34,29 @@ LOGGER = logging.getLogger(__name__)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Zero of GBCS, ZCL and trace times."""
 
+
+def moment_text(seconds: float) -> str:
+    """A bench time as every text and table shows it, UTC: ``2026-01-05 07:01:30``."""
+    return f"{EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def iso_text(moment: datetime) -> str:
+    """A time as JSON shows it: ISO 8601 in UTC, with Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_SPANS = (("d", 86400), ("h", 3600), ("min", 60))
+
+
+def span_text(seconds: float) -> str:
+    """A duration as every text shows it: ``1 d``, ``1 min 30 s``, ``0.25 s``."""
+    parts, rest = [], round(seconds, 3)
+    for unit, size in _SPANS:
+        number, rest = int(rest // size), rest % size
+        parts += [f"{number} {unit}"] if number else []
+    return " ".join([*parts, f"{round(rest, 3):g} s"] if rest or not parts else parts)
+
+
 SUPERVISED = "supervised"
 """Key of an exception handler's context: a task of ours ended by a fault, and the program's exit code says so."""
 _RESOLUTION_S = 1e-6

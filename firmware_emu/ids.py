@@ -26,7 +26,7 @@ def _digits(text: str, field: str) -> str:
     if not text.isascii() or not text.isalnum():
         found = _IN_QR[field].search(text)
         text = found[1] if found else text
-        text = "".join(one for one in text if one != ":" and unicodedata.category(one) not in _NO_DIGITS)
+        text = "".join(one for one in text if one not in ":\u2212" and unicodedata.category(one) not in _NO_DIGITS)
     return text[2:] if text[:2] in ("0x", "0X") else text
 
 

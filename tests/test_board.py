@@ -90,7 +90,7 @@ def test_a_setting_is_laid_over_the_file() -> None:
 def test_the_schema_is_that_of_the_board() -> None:
     schema = json.loads(board_schema())
     assert set(schema["required"]) == {"name", "hub", "parties"}
-    assert schema["$defs"]["HubTable"]["properties"]["chf"]["pattern"]
+    assert schema["$defs"]["HubTable"]["properties"]["chf"]["description"]
 
 
 def test_showing_a_board_keeps_its_install_codes_to_itself() -> None:
@@ -105,6 +105,20 @@ def test_row_32_a_board_whose_ends_cannot_hear_each_other_is_refused_in_a_senten
     for fits in ("simulated", "dongle_efr32", "dongle_znp"):
         load_board(fits).check_airs()
     load_board("simulated", ("radio.path=replay:field.jsonl",)).check_airs()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "83FE\u2011D340\u20117A93\u20119723\u2011A5C6\u201139B2\u20116916\u2011D505\u2011C3B5",
+        "83FE-D340\t7A93 9723 A5C6 39B2 6916 D505 C3B5",
+        "Z$A:02E53E0000000001$I:83FED3407A939723A5C639B26916D505C3B5",
+    ],
+)
+def test_a_board_takes_identity_and_install_code_as_the_label_prints_them(code: str) -> None:
+    eui = code if "$" in code else "02:e5:3e:00:00:00:00:01"
+    row = load_board("simulated", (f'device=[{{name="esme", type="ESME", eui="{eui}", install_code="{code}"}}]',)).device[0]
+    assert (str(row.eui), row.install_code.octets.hex()) == ("02e53e0000000001", "83fed3407a939723a5c639b26916d505")
 
 
 def test_ports_are_on_one_air_unless_the_board_names_others() -> None:

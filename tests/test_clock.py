@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from firmware_emu.clock import EPOCH, Clock
+from firmware_emu.clock import EPOCH, Clock, iso_text, moment_text, span_text
 
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 
@@ -230,3 +232,40 @@ def test_timers_of_one_moment_run_in_the_order_in_which_they_were_set() -> None:
 
     clock.run(main())
     assert fired == list(range(200))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.25, "0.25 s"),
+        (34.4, "34.4 s"),
+        (90, "1 min 30 s"),
+        (86400, "1 d"),
+        (93784.5, "1 d 2 h 3 min 4.5 s"),
+        (59.9999, "1 min"),
+    ],
+)
+def test_a_duration_has_one_form_in_texts(seconds: float, text: str) -> None:
+    assert span_text(seconds) == text
+
+
+def test_a_time_has_one_form_in_texts_and_one_in_json() -> None:
+    assert moment_text(820911690.9) == "2026-01-05 07:01:30"
+    assert iso_text(datetime(2026, 1, 5, 8, 1, 30, tzinfo=timezone(timedelta(hours=1)))) == "2026-01-05T07:01:30Z"
+
+
+def test_no_text_makes_a_time_or_a_duration_in_a_form_of_its_own() -> None:
+    own = re.compile(
+        r"""str\(timedelta|\{timedelta|%m-%d %H|(?<!%Y-)%m-%d|EPOCH \+ timedelta\(seconds=\w+\)\)?(:|\.strftime\()"?%Y-%m-%d %H:%M:%S"""
+    )
+    root = Path(__file__).resolve().parents[1]
+    found = [
+        f"{path}:{number}"
+        for folder in ("firmware_emu", "hil", "ichis")
+        for path in sorted((root / folder).rglob("*.py"))
+        if path.name != "clock.py"
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if own.search(line)
+    ]
+    assert found == []

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from firmware_emu.board import Board
-from firmware_emu.clock import Clock
+from firmware_emu.clock import Clock, moment_text
 from firmware_emu.console.declare import Verb, WordError, declared
 from firmware_emu.console.result import Result
 from firmware_emu.console.words import read_line, values
@@ -244,7 +244,7 @@ class Core:
     def state(self) -> str:
         """One line: time, pace, seed."""
         pace = "stands still" if self.clock.warp else f"x {self.clock.speed:g}"
-        return f"{self.clock.datetime():%Y-%m-%d %H:%M:%S} ({pace})   seed {self.seed}   {len(self.records)} records"
+        return f"{moment_text(self.clock.now())} ({pace})   seed {self.seed}   {len(self.records)} records"
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -6,11 +6,14 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from io import StringIO
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from firmware_emu.clock import iso_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Result:
         """The same as plain values, for ``json.dumps(..., default=str)``."""
         out: dict[str, object] = {"ok": self.ok, "said": self.said}
         if self.values:
-            out["values"] = dict(self.values)
+            out["values"] = {name: iso_text(value) if isinstance(value, datetime) else value for name, value in self.values.items()}
         if self.columns:
             out["rows"] = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
         return out
@@ -97,6 +100,8 @@ def plain(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.10g}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {plain(one)}" for name, one in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Annotated
 
-from firmware_emu.clock import EPOCH
+from firmware_emu.clock import moment_text
 from firmware_emu.console.core import Core
 from firmware_emu.console.declare import WordError, WordKind, verb
 from firmware_emu.console.octets import Octets, octets_of
@@ -53,7 +52,7 @@ class DccNoun(RigNoun):
     async def alerts(self, last: int = LAST) -> Result:
         """Show the last alerts that reached the DCC: of Devices, and its own."""
         found = self.station.dcc.alerts.records()[-last:]
-        rows = [(_when(one.time), one.code, _name(one.code), str(one.device), one.state) for one in found]
+        rows = [(moment_text(one.time), one.code, _name(one.code), str(one.device), one.state) for one in found]
         return Result(count(len(rows), "alert"), columns=("time", "code", "name", "Device", "state"), rows=rows, raw=found)
 
     @verb(looks=True)
@@ -133,10 +132,6 @@ class DccNoun(RigNoun):
         """Raises WordError unless there is such a service."""
         if variant not in schedule():
             raise WordError(f"read {variant!r}, expected one of {len(schedule())} variants such as 7.4{nearest(variant, schedule())}")
-
-
-def _when(seconds: float) -> str:
-    return f"{EPOCH + timedelta(seconds=seconds):%m-%d %H:%M:%S}"
 
 
 def _name(code: str) -> str:

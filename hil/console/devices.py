@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
 from firmware_emu.board import DeviceTable
+from firmware_emu.clock import moment_text
 from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import Switch, WordError, WordKind, verb
 from firmware_emu.console.frames import AttributeName, CommandName, read_attribute, send_command
@@ -16,7 +17,7 @@ from firmware_emu.ids import Eui64
 from hil.bench import deeds
 from hil.bench.home import Home
 from hil.bench.station import Station
-from hil.console.inside import event_name, inside, moment_text
+from hil.console.inside import event_name, inside
 from hil.console.rig import RigNoun
 from hil.dcc.base.results import Outcome
 from hil.devices import kinds

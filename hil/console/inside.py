@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from firmware_emu.clock import EPOCH
 from firmware_emu.console.declare import WordError
 from firmware_emu.device.gbz_server import ZclModel
 from firmware_emu.device.object_model import ObjectModel
@@ -77,8 +74,3 @@ def event_name(code: int) -> str:
     """The name of an event code, empty where no source has one."""
     known = alert_codes().get(code)
     return "" if known is None else known.name
-
-
-def moment_text(seconds: float) -> str:
-    """A time of a log in words, UTC."""
-    return f"{EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from itertools import pairwise
 
-from firmware_emu.clock import EPOCH
+from firmware_emu.clock import moment_text
 from firmware_emu.errors import CommsHubError, DecodeError
 from firmware_emu.gbcs.alerts import alert_name
 from firmware_emu.gbcs.dlms import AccessResponse
@@ -267,7 +266,7 @@ def _request(stored: StoredRequest) -> dict[str, object]:
 
 def moment(seconds: float | None) -> str:
     """A bench time for people, UTC."""
-    return "" if seconds is None else (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
+    return "" if seconds is None else moment_text(seconds)
 
 
 def _meaning(alert: AlertRecord) -> str:

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import IdentifierError, NotAvailable
 from firmware_emu.trace import Trace
 from firmware_emu.wan.tcp import TcpWanLink
 from firmware_emu.wan.tls import files_of
 from hil.commands.dcc.inventory import alerts, inventory, listen, prepare, request, send
 from hil.dcc.base.services import UserRole
-from hil.dcc.duis import RequestId, new_request, read_request, write_request
+from hil.dcc.duis import RequestId, document, new_request, read_request, write_request
 from hil.dcc.parties.users import User
 from tests.dcc.far_end import ACB, CHF, ESME, SUPPLIER, FarEnd, Home
 from tests.dcc.messages import alert_of
@@ -68,6 +68,43 @@ def test_alerts_are_listed_with_their_way(store: Path) -> None:
 def test_a_store_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotAvailable, match="name the store"):
         CliRunner().invoke(inventory, ["--store", str(tmp_path / "none.sqlite")], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("spelling", [str(ESME), ESME.duis, ESME.duis.lower().replace("-", ":"), f"Z$A:{ESME}$I:00", str(ESME).upper()])
+def test_a_device_is_typed_in_a_body_in_any_spelling(keys: Path, spelling: str) -> None:
+    words = ["12.2", "--keys", str(keys), "--as", str(SUPPLIER), "--counter", "7", "--no-sign", "--body"]
+    body = {"DeviceID": spelling, "DeviceManufacturer": "0001", "DeviceModel": "00000001", "DeviceType": "ESME"}
+    made = CliRunner().invoke(request, [*words, json.dumps(body)], catch_exceptions=False)
+    assert f"<sr:DeviceID>{ESME.duis}</sr:DeviceID>" in made.output
+
+
+def test_several_devices_of_one_field_are_typed_in_any_spelling() -> None:
+    assert document.written(f"{ESME},{CHF.duis}", "UpdateFirmware.DeviceIDList") == f"{ESME.duis},{CHF.duis}"
+    assert document.written("esme", "EUI") == "esme", "the schema tells of it"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "83FED3407A939723A5C639B26916D505",
+        "83FED3407A939723A5C639B26916D505C3B5",
+        "83FE\u2011D340\u20117A93\u20119723\u2011A5C6\u201139B2\u20116916\u2011D505\u2011C3B5",
+        "83FE-D340\t7A93 9723 A5C6 39B2 6916 D505 C3B5",
+        "Z$A:00DB1234567890A0$I:83FED3407A939723A5C639B26916D505C3B5",
+    ],
+)
+def test_an_install_code_is_typed_in_a_body_as_its_label_prints_it(keys: Path, code: str) -> None:
+    words = ["8.11", str(CHF), "--keys", str(keys), "--as", str(SUPPLIER), "--counter", "7", "--no-sign", "--body"]
+    content = {"JoinTimePeriod": 600, "InstallCode": code, "ImportMPxN": "1200012345678"}
+    body = {"DeviceID": str(ESME), "RequestType": "Add", "AddDeviceToCHFWhitelist": content}
+    made = CliRunner().invoke(request, [*words, json.dumps(body)], catch_exceptions=False)
+    assert "<sr:InstallCode>83FED3407A939723A5C639B26916D505</sr:InstallCode>" in made.output
+
+
+def test_an_install_code_in_a_body_whose_crc_does_not_hold_is_refused_and_not_shown() -> None:
+    with pytest.raises(IdentifierError, match="look at the label again") as told:
+        document.written("83FED3407A939723A5C639B26916D505C3B6", "AddDeviceToCHFWhitelist.InstallCode")
+    assert "7A939723" not in str(told.value)
 
 
 def test_a_service_of_the_dcc_itself_is_sent_and_answered(store: Path, keys: Path) -> None:

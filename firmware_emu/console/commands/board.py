@@ -52,9 +52,9 @@ def show(name: str, settings: tuple[str, ...], as_json: bool) -> None:
     )
     click.echo(f"  time    {'warp' if loaded.warp else 'wall'}, seed {loaded.seed}")
     click.echo(f"  wan     {loaded.wan.kind};  jig {loaded.jig.kind}, profile {loaded.jig.profile}")
-    click.echo(f"  chf     {loaded.hub.chf.duis}\n  gpf     {loaded.hub.gpf.duis}")
+    click.echo(f"  chf     {loaded.hub.chf}\n  gpf     {loaded.hub.gpf}")
     for device in loaded.device:
-        click.echo(f"  {device.name:7} {device.eui.duis}  {device.type:7} {device.node}, air {loaded.air_of(device)!r}")
+        click.echo(f"  {device.name:7} {device.eui}  {device.type:7} {device.node}, air {loaded.air_of(device)!r}")
 
 
 @board.command()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from firmware_emu.board import Board, load_board
-from firmware_emu.clock import EPOCH, Clock
+from firmware_emu.clock import Clock, moment_text
 from firmware_emu.console.attach import console_socket, socket_in
 from firmware_emu.console.commands.dongle import backup, custody_options, migrate, restore
 from firmware_emu.console.core import Core
@@ -99,17 +98,13 @@ def status(context: click.Context, nvm: Path, as_json: bool) -> None:
         click.echo(json.dumps(shown, indent=1))
     else:
         click.echo("it does not run" if running is None else f"process {running[0]} runs on it ({running[1]})")
-        click.echo("it never ended by itself" if failure is None else f"{_moment(failure.time)} {failure.reason}")
+        click.echo("it never ended by itself" if failure is None else f"{moment_text(failure.time)} {failure.reason}")
         for one in aside:
             click.echo(f"set aside: {one.kind.name.lower()} frame {one.sequence}, {len(one.body)} octets: {one.reason}")
         for fault in outlived:
-            click.echo(f"outlived: {_moment(fault.time)} {fault.reason}")
+            click.echo(f"outlived: {moment_text(fault.time)} {fault.reason}")
     if failure is not None or aside or outlived:
         context.exit(1)
-
-
-def _moment(seconds: int) -> str:
-    return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
 
 
 async def _run(board: Board, radio: str, wan: str, pki_folder: Path, nvm: Path, console: Path, clock: Clock, trace: Trace) -> None:

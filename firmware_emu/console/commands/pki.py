@@ -14,6 +14,7 @@ from cryptography import x509
 from rich.console import Console
 from rich.table import Table
 
+from firmware_emu.clock import iso_text
 from firmware_emu.crypto import inspection, tls_credentials
 from firmware_emu.crypto.certificate_profile import CertificateProfile, Finding, refusals
 from firmware_emu.crypto.certificate_profile import lint as lint_certificate
@@ -175,7 +176,7 @@ def _as_tree(store: Keystore, found: Sequence[inspection.PartySummary], hubs: Se
                 "name": _common_name(cert),
                 "role": inspection.role_words(cert),
                 "private_key": store.has_authority_key(cert),
-                "valid_until": cert.not_valid_after_utc.isoformat(),
+                "valid_until": iso_text(cert.not_valid_after_utc),
                 "key_identifier": key_id_of(cert).hex(),
             }
             for cert in store.authorities()
@@ -189,7 +190,7 @@ def _as_tree(store: Keystore, found: Sequence[inspection.PartySummary], hubs: Se
                     {
                         "kind": pair.kind,
                         "private_key": pair.private_key_held,
-                        "valid_until": None if pair.certificate is None else pair.certificate.not_valid_after_utc.isoformat(),
+                        "valid_until": None if pair.certificate is None else iso_text(pair.certificate.not_valid_after_utc),
                         "key_identifier": None if pair.certificate is None else key_id_of(pair.certificate).hex(),
                     }
                     for pair in party.pairs
@@ -214,7 +215,7 @@ def check(context: click.Context, directory: Path, at: datetime | None, as_json:
     findings = inspection.check(directory, store, day)
     if as_json:
         found = [{"what": finding.what, "problem": finding.problem} for finding in findings]
-        click.echo(json.dumps({"at": day.isoformat(), "good": not findings, "findings": found}, indent=1))
+        click.echo(json.dumps({"at": iso_text(day), "good": not findings, "findings": found}, indent=1))
     else:
         for finding in findings:
             click.echo(f"{finding.what}: {finding.problem}")

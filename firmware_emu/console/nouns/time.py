@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import cache
 from importlib import resources
 from typing import Annotated
 
-from firmware_emu.clock import EPOCH, Clock
+from firmware_emu.clock import EPOCH, Clock, moment_text, span_text
 from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import Moment, Seconds, WordError, WordKind, verb
 from firmware_emu.console.records import alert_code
@@ -87,7 +86,7 @@ class TimeNoun(Noun):
         """Let so much bench time pass: hub, Devices, air and DCC together."""
         first = len(self.bench.records)
         await self.bench.clock.sleep(span)
-        return Result(f"{self._text()}: {timedelta(seconds=span)} went by, {len(self.bench.records) - first} records")
+        return Result(f"{self._text()}: {span_text(span)} went by, {len(self.bench.records) - first} records")
 
     @verb(plain="speed")
     async def speed(self, factor: str) -> Result:
@@ -138,16 +137,16 @@ class TimeNoun(Noun):
             leave()
         name = event if what is None else f"{event} {what}"
         if not found:
-            return Result(f"{self._text()}: no {name} within {timedelta(seconds=within)}", ok=False)
+            return Result(f"{self._text()}: no {name} within {span_text(within)}", ok=False)
         hop = found[0]
         return Result(
             f"{self._text()}: {hop.source} {hop.event} {hop.target or ''}".rstrip(),
-            {"after": str(timedelta(seconds=round(clock.now() - first))), "record": f"@{hop.number}", **hop.detail},
+            {"after": span_text(round(clock.now() - first)), "record": f"@{hop.number}", **hop.detail},
             raw=hop,
         )
 
     def _text(self) -> str:
-        return f"{self.bench.clock.datetime():%Y-%m-%d %H:%M:%S}"
+        return moment_text(self.bench.clock.now())
 
     def _pace(self) -> str:
         return "time stands still until asked" if self.bench.clock.warp else f"{self.bench.clock.speed:g} times as fast as outside"

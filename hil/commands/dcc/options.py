@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from firmware_emu.clock import EPOCH, Clock
+from firmware_emu.clock import EPOCH, Clock, moment_text
 from firmware_emu.errors import IdentifierError, NotAvailable
 from firmware_emu.ids import Eui64
 from hil.dcc.base.store import DccStore, database_url
@@ -99,7 +99,7 @@ def now() -> float:
 
 def moment(seconds: float | None) -> str:
     """A bench time for people; nothing for None."""
-    return "" if seconds is None else (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
+    return "" if seconds is None else moment_text(seconds)
 
 
 def show(rows: Sequence[Mapping[str, object]], title: str, as_json: bool) -> None:

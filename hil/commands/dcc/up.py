@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from firmware_emu.clock import Clock
+from firmware_emu.clock import Clock, iso_text
 from firmware_emu.console.declare import seconds
 from firmware_emu.errors import NotAvailable
 from firmware_emu.extras import Choice
@@ -266,7 +266,7 @@ def go(span: float, store_path: Path, as_json: bool) -> None:
     visit = _running()
     visit.carry_out(visit.end.clock.hurry(span))
     clock = visit.end.clock
-    click.echo(json.dumps({"time": clock.datetime().isoformat()}) if as_json else moment(clock.now()))
+    click.echo(json.dumps({"time": iso_text(clock.datetime())}) if as_json else moment(clock.now()))
 
 
 @click.group("receiver", invoke_without_command=True)

@@ -14,6 +14,7 @@ Requests are built from nested mappings, in schema order.
 from __future__ import annotations
 
 import base64
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -33,7 +34,7 @@ from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from firmware_emu.errors import IdentifierError, NotAvailable, ProtectionError, one_of
-from firmware_emu.ids import Eui64, Mpxn
+from firmware_emu.ids import Eui64, InstallCode, Mpxn
 from hil.dcc.duis.element_types import ElementType, element_type, is_base64, wrong_value, wrong_version
 from hil.dcc.duis.request import (
     SCHEMA_VERSION,
@@ -446,9 +447,33 @@ def _leaf(content: Content, path: str) -> Value:
     return content
 
 
+_EUIS: Final = frozenset({"EUI", "UpdateFirmware.DeviceIDList", "UpdatePPMIDFirmware.DeviceIDList"})
+"""Types whose text is an EUI-64, or several with commas between them."""
+
+
+def _hyphenated(text: str) -> str:
+    """EUIs in whichever spelling somebody typed; what is none stays as it is, for :func:`validate` to tell."""
+    try:
+        return ",".join(Eui64.parse(one).duis for one in text.split(","))
+    except IdentifierError:
+        return text
+
+
+def _bare_code(text: str) -> str:
+    """An install code as its label prints it, without its CRC; the shorter ones of DUIS as they stand. Raises IdentifierError."""
+    if re.fullmatch(r"\s*[0-9A-Fa-f]{0,32}\s*", text):
+        return text
+    return InstallCode.parse(text).octets.hex().upper()
+
+
 def written(value: Value, kind: str | None) -> str:
-    """A value as DUIS writes it: UTC times with two decimals and Z, EUIs hyphenated, octets by the type."""
+    """A value as DUIS writes it: UTC times with two decimals and Z, EUIs hyphenated, octets by the type. Raises IdentifierError for an
+    install code whose CRC does not hold."""
     match value:
+        case str() if kind in _EUIS:
+            return _hyphenated(value)
+        case str() if kind == "AddDeviceToCHFWhitelist.InstallCode":
+            return _bare_code(value)
         case None:
             return ""
         case bool():

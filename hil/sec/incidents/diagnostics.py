@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
-from firmware_emu.clock import EPOCH
+from firmware_emu.clock import moment_text
 from firmware_emu.ids import Eui64
 from hil.dcc.answers.alert_table import OutageTable
 from hil.dcc.answers.answers import strays_from
@@ -62,17 +61,17 @@ class Diagnostics:
             return [f"{eui} is not in the inventory"]
         hub = self._inventory.hub_of(eui)
         enrolled = "enrolled" if self._inventory.enrolled(eui) else "not enrolled"
-        found = [f"{device.type.name} {eui} is {device.status} since {_moment(device.since)}, {enrolled}"]
+        found = [f"{device.type.name} {eui} is {device.status} since {moment_text(device.since)}, {enrolled}"]
         if hub is None:
             return [*found, "it is on no hub: nothing can be asked of it over the SM WAN"]
         contact = HubContacts(self._store).last(hub)
-        found.append(f"hub {hub} never connected" if contact is None else f"hub {hub} greeted last at {_moment(contact)}")
+        found.append(f"hub {hub} never connected" if contact is None else f"hub {hub} greeted last at {moment_text(contact)}")
         outage = OutageTable(self._store).of(hub)
         if outage is not None:
-            found.append(f"hub {hub} reported a loss of supply at {_moment(outage.began)} and has not come back")
+            found.append(f"hub {hub} reported a loss of supply at {moment_text(outage.began)} and has not come back")
         found += [difference.sentence for difference in self._logs.compare(hub) if eui in (hub, difference.device)]
         unanswered = Requests(self._store, self._now).unanswered_by(eui, 3)
-        found += [f"service {one.variant} of {_moment(one.received)} was not answered" for one in unanswered]
+        found += [f"service {one.variant} of {moment_text(one.received)} was not answered" for one in unanswered]
         if astray := strays_from(self._store, hub):
             found.append(f"{astray} messages from hub {hub} reached nobody")
         return found
@@ -87,7 +86,3 @@ async def ask(dcc: Dcc, user: User, device: Eui64, wait_s: float | None = None) 
         return f"the Device was asked (11.2) and gave no answer: {outcome.why}"
     took = outcome.finished - outcome.started
     return f"the Device was asked (11.2) and answered after {took:.1f} s: it runs firmware {dcc.inventory.listed(device).firmware}"
-
-
-def _moment(seconds: float) -> str:
-    return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S")
