@@ -256,9 +256,7 @@ def test_a_time_has_one_form_in_texts_and_one_in_json() -> None:
 
 
 def test_no_text_makes_a_time_or_a_duration_in_a_form_of_its_own() -> None:
-    own = re.compile(
-        r"""str\(timedelta|\{timedelta|%m-%d %H|(?<!%Y-)%m-%d|EPOCH \+ timedelta\(seconds=\w+\)\)?(:|\.strftime\()"?%Y-%m-%d %H:%M:%S"""
-    )
+    own = re.compile(r"str\(timedelta|\{timedelta|(?<!%Y-)%m-%d %H")
     root = Path(__file__).resolve().parents[1]
     found = [
         f"{path}:{number}"

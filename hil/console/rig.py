@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import ClassVar
 
+from firmware_emu.clock import span_text
 from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import WordError
 from firmware_emu.console.result import Result
@@ -109,7 +109,7 @@ def told(outcome: Outcome, name: str) -> Result:
         values["code"] = outcome.response_code
     if outcome.legs:
         ms = sum(outcome.legs.values())
-        values["took"] = f"{ms:.1f} ms" if ms < _LONG_MS else f"{timedelta(milliseconds=round(ms))}"
+        values["took"] = f"{ms:.1f} ms" if ms < _LONG_MS else span_text(round(ms / 1000))
     values |= outcome.result
     said = f"{outcome.variant} {name}: {outcome.verdict}"
     return Result(said if outcome.ok else f"{said}. {outcome.why}", values, ok=outcome.ok, raw=outcome)

@@ -85,7 +85,7 @@ def test_the_script_that_the_manual_shows_ends_as_it_says(tmp_path: Path) -> Non
     assert done.exit_code == 1, done.output
     assert "esme added: Commissioned" in done.output
     assert "7.2 esme: success" in done.output
-    assert done.output.strip().endswith("no alert 8F35 within 0:01:00")
+    assert done.output.strip().endswith("no alert 8F35 within 1 min")
 
 
 def test_a_notebooks_cell_awaits_without_a_loop_of_the_bench(home: BlockingBench) -> None:
