@@ -21,8 +21,8 @@ from firmware_emu.extras import load
 from firmware_emu.gbcs import explain as gbcs
 from firmware_emu.gbcs.dlms import AccessRequest, AccessResponse, DataNotification
 from firmware_emu.gbcs.explain_dlms import explain_notification, explain_request, explain_response
-from firmware_emu.gbcs.explain_fault import explain_to_fault
-from firmware_emu.gbcs.tree import Cursor, Tree
+from firmware_emu.gbcs.explain_fault import FAULT, before, explain_to_fault
+from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from firmware_emu.zse.zcl import GeneralCommand
 
 
@@ -37,6 +37,10 @@ class LayerKnowledge:
 
     def __repr__(self) -> str:
         return f"Known(ezsp_version={self.ezsp_version}, cluster={self.cluster})"
+
+
+_MOST_MISSING = 128
+"""Octets that are tried as the rest of a frame that is cut off: the longest of IEEE 802.15.4 has 127."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +104,31 @@ def explain_any(octets: bytes, known: LayerKnowledge, layer: str | None = None) 
             raise DecodeError(0, "octets", f"{octets[:4].hex(' ')} ...: no layer begins like this; name one with as=")
         _, most, wrong = max(problems, key=lambda item: item[0])
         said = f"{wrong.problem} (read as {most.name}, which they look like most; as=LAYER reads them as another)"
-        return _to_fault(most, octets, known, DecodeError(wrong.offset, wrong.field, said))
+        told = DecodeError(wrong.offset, wrong.field, said)
+        if most.to_fault is None:  # a guess, of octets that may be of no layer
+            raise told
+        return _to_fault(most, octets, known, told)
     found.sort(key=lambda item: -item[0])
     likely, best, tree = found[0]
     return Explained(best, tree, likely, tuple(one.name for _, one, _ in found[1:]))
 
 
 def _to_fault(layer: Layer, octets: bytes, known: LayerKnowledge, wrong: DecodeError) -> Explained:
-    """The explanation up to the fault, of a layer that can. Raises the fault for another."""
-    if layer.to_fault is None:
-        raise wrong
-    return Explained(layer, layer.to_fault(octets, wrong, known), 1.0, (), wrong)
+    """The explanation up to the fault: by the layer itself, or of what is cut off, as it would be if zeros followed.
+
+    Raises the fault where zeros do not make it whole.
+    """
+    if layer.to_fault is not None:
+        return Explained(layer, layer.to_fault(octets, wrong, known), 1.0, (), wrong)
+    for missing in range(1, _MOST_MISSING + 1):
+        try:
+            whole = layer.explain(octets + bytes(missing), known)
+        except DecodeError:
+            continue
+        at = len(octets)
+        fault = TreeNode(at, b"", FAULT, "", f"{wrong.field}: {wrong.problem}")
+        return Explained(layer, Tree(f"{layer.name}, cut off at octet {at}", (*before(whole.nodes, at), fault)), 1.0, (), wrong)
+    raise wrong
 
 
 def _gbcs(octets: bytes, known: LayerKnowledge) -> Tree:

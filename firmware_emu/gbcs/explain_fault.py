@@ -65,11 +65,11 @@ def _content(message: Message, octets: bytes, start: int) -> list[TreeNode]:
             payload = decode_octets(whole, message.message_code, message.header.cra, start)
         except DecodeError:
             continue
-        return list(_kept((content_node(Cursor(whole, start), message, payload),), start + len(octets)))
+        return list(before((content_node(Cursor(whole, start), message, payload),), start + len(octets)))
     return []
 
 
-def _kept(nodes: tuple[TreeNode, ...], end: int) -> tuple[TreeNode, ...]:
+def before(nodes: tuple[TreeNode, ...], end: int) -> tuple[TreeNode, ...]:
     """The nodes that begin before ``end``, with the octets before it; what was to come is no field of this message."""
     kept = []
     for node in nodes:
@@ -79,5 +79,5 @@ def _kept(nodes: tuple[TreeNode, ...], end: int) -> tuple[TreeNode, ...]:
         cut = len(octets) < len(node.octets)
         meaning = f"cut: {len(node.octets) - len(octets)} octets are missing" if cut else node.meaning
         value = octets.hex() if cut else node.value
-        kept.append(replace(node, octets=octets, value=value, meaning=meaning, children=_kept(node.children, end), decrypted=()))
+        kept.append(replace(node, octets=octets, value=value, meaning=meaning, children=before(node.children, end), decrypted=()))
     return tuple(kept)

@@ -293,3 +293,25 @@ def test_a_frame_of_ezsp_4_that_may_be_another_layers_is_named_as_another_readin
     assert "ezsp" in explain_any(bytes.fromhex(octets), LayerKnowledge()).others
     told = explain_any(bytes.fromhex(octets), LayerKnowledge(), "ezsp")
     assert told.tree.title == f"EZSP {title} (version 4, not 13)"
+
+
+@pytest.mark.parametrize(
+    ("layer", "frame", "cluster"),
+    [
+        ("zcl", "18 09 01 00 00 00 20 0a 01 00 00 21 2c 01", 0x0025),
+        ("zcl", "01 02 02 00 00 dd", 0x0704),
+        ("mac", "61 88 7d 9b 13 00 00 34 12 08 00 00 00 34 12 1e 01 00 01 02 07 09 01 01 05 00 05 00 00 00", None),
+        ("nwk", "08 00 00 00 34 12 1e 01 00 01 02 07 09 01 01 05 00 05 00 00 00", None),
+        ("aps", "00 01 02 07 09 01 01 05 00 05 00 00 00", None),
+        ("ezsp", "00 00 01 00 00 0d", None),
+    ],
+)
+def test_a_frame_that_is_cut_off_is_told_up_to_there_at_whichever_octet(layer: str, frame: str, cluster: int | None) -> None:
+    octets, known, cut = bytes.fromhex(frame), LayerKnowledge(cluster=cluster), 0
+    assert explain_any(octets, known, layer).fault is None
+    for length in range(1, len(octets)):
+        told = explain_any(octets[:length], known, layer)
+        assert sum(node.length for node in told.tree.nodes) == length
+        assert (told.fault is None) == (told.tree.nodes[-1].field != "fault")
+        cut += told.fault is not None
+    assert cut
