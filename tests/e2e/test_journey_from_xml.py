@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -137,7 +138,7 @@ def _fields(field: dict[str, object]) -> Iterator[dict[str, object]]:
         yield from _fields(child)
 
 
-def _shown(bench: Bench, meter: str, value: str) -> list[object]:
+def _shown(bench: Bench, meter: str, value: str) -> list[Any]:
     """Values that the meter's own display showed, oldest first."""
     records = [record for record in bench.told() if record["event"] == "display" and str(record["source"]).startswith(meter)]
     return [record["detail"][value] for record in records]  # type: ignore[index]
@@ -181,7 +182,8 @@ def test_reads_and_a_critical_command_from_files_are_answered_with_the_meters_ow
         for field in _opened(proxy["parsed"])
         if str(field["field"]).startswith("attributes ")
     }
-    assert int(rows["0000"]) in _shown(bench, "gsme", "register")
+    shown = _shown(bench, "gsme", "register")  # as it fell asleep: what it told the proxy a moment before may lie between two
+    assert shown[0] <= int(rows["0000"]) <= shown[-1]
     assert all(_plain(eui) in json.dumps(log["parsed"]) for eui in (ESME, GSME, PPMID, IHD))
     assert [message["name"] for message in opened["messages"]] == [  # type: ignore[attr-defined]
         "pre-command",
