@@ -29,7 +29,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from firmware_emu import extensions
-from firmware_emu.errors import BoardError, one_of
+from firmware_emu.errors import BoardError, in_words, one_of
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
 
 TomlValue = str | int | float | bool | datetime | list["TomlValue"] | dict[str, "TomlValue"]
@@ -513,7 +513,7 @@ def _read(path: Path) -> dict[str, TomlValue]:
     except tomllib.TOMLDecodeError as wrong:
         raise BoardError(str(path), "", f"not TOML: {wrong}") from wrong
     except (OSError, UnicodeDecodeError) as wrong:
-        raise BoardError(str(path), "", f"cannot be read: {wrong}") from wrong
+        raise BoardError(str(path), "", f"cannot be read: {in_words(wrong)}") from wrong
 
 
 def _merge(below: Mapping[str, TomlValue], above: Mapping[str, TomlValue]) -> dict[str, TomlValue]:

@@ -24,6 +24,8 @@ boundary: the hub and the devices answer with the status the specification asks 
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -41,6 +43,15 @@ def one_of(word: object, known: Iterable[object]) -> str:
     """``one of a, b; did you mean b?``: what was expected in place of a word that a closed vocabulary does not have."""
     words = [str(one) for one in known]
     return f"one of {', '.join(words)}{nearest(word, words)}" if words else "none: there is none"
+
+
+def in_words(error: BaseException) -> str:
+    """An error as a reason says it: the system's own words without Python's numbers and tuples; its name where it has no words."""
+    text = str(error)
+    if isinstance(error, OSError) and (number := re.search(r"\[Errno (-?\d+)\]", text)):  # one of its own, or of several connections
+        words = os.strerror(int(number[1])) if int(number[1]) > 0 else str(error.strerror)
+        return f"{words}: {error.filename}" if error.filename else words
+    return text or type(error).__name__
 
 
 class CommsHubError(Exception):

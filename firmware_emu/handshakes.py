@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Final
 
+from firmware_emu.errors import in_words
 from firmware_emu.supervised import supervised
 
 MOST_BEGUN: Final = 64
@@ -47,7 +48,7 @@ class Handshakes:
             try:
                 connection, peer = await loop.sock_accept(port)
             except OSError as error:  # it was gone before it was taken, or this process has no file left
-                self._refused(f"a connection could not be taken: {error}")
+                self._refused(f"a connection could not be taken: {in_words(error)}")
                 await asyncio.sleep(_AGAIN_S)
                 continue
             if len(self._begun) >= self._most:

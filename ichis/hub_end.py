@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 
-from firmware_emu.errors import JigError, NotAvailable
+from firmware_emu.errors import JigError, NotAvailable, in_words
 from firmware_emu.supervised import supervised
 from ichis.connector import Level, signal
 from ichis.measuring.reading import Reading
@@ -43,7 +43,7 @@ class HubEnd:
         try:
             reader, writer = await asyncio.open_connection(host, int(port))
         except (OSError, ValueError) as wrong:
-            remedy = f"{wrong}: start it with `chub ichis serve`, and give jig.hub_end as that says"
+            remedy = f"{in_words(wrong)}: start it with `chub ichis serve`, and give jig.hub_end as that says"
             raise NotAvailable(f"the served socket {address}", remedy) from wrong
         return cls(socket, reader, writer)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import serial
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import JigError, NotAvailable, one_of
+from firmware_emu.errors import JigError, NotAvailable, in_words, one_of
 from ichis.connector import Level, signal
 
 _OUTPUTS, _INPUTS = ("dtr", "rts"), ("cts", "dsr", "ri", "cd")
@@ -64,7 +64,7 @@ class ModemLines:
             try:
                 port = await asyncio.get_running_loop().run_in_executor(None, lambda: serial.serial_for_url(url, timeout=0))
             except (serial.SerialException, ValueError, OSError) as wrong:
-                raise NotAvailable(f"the modem lines of {url}", f"{wrong}; is the cable in and readable by you?") from wrong
+                raise NotAvailable(f"the modem lines of {url}", f"{in_words(wrong)}; is the cable in and readable by you?") from wrong
         return cls(url, port, clock, wiring)
 
     def _wire(self, symbol: str) -> Wiring:
@@ -110,7 +110,7 @@ class ModemLines:
             try:
                 return await asyncio.get_running_loop().run_in_executor(None, work)
             except (serial.SerialException, OSError, ValueError) as wrong:
-                raise JigError(f"{self.url}: {symbol}: the modem lines do not answer ({wrong}): is the cable in?") from wrong
+                raise JigError(f"{self.url}: {symbol}: the modem lines do not answer ({in_words(wrong)}): is the cable in?") from wrong
 
     def close(self) -> None:
         self._port.close()

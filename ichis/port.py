@@ -13,7 +13,7 @@ import threading
 import serial
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import JigError, NotAvailable
+from firmware_emu.errors import JigError, NotAvailable, in_words
 from ichis.uart import LineProfile
 
 _BEAT_S = 0.05
@@ -64,7 +64,7 @@ class SerialPort:
                 octets = self._serial.read(max(1, self._serial.in_waiting))
             except (OSError, TypeError, serial.SerialException) as wrong:
                 # TypeError: pyserial's own way of saying that the port was closed under its read.
-                self._trouble = str(wrong)
+                self._trouble = in_words(wrong)
                 octets = b""
                 self._open = False
             if octets or not self._open or (self._waiting and not self._telling):
@@ -84,7 +84,7 @@ class SerialPort:
             with self._clock.hold("octets on the serial pair"):
                 await self._loop.run_in_executor(None, self._serial.write, octets)
         except (OSError, serial.SerialException) as wrong:
-            raise JigError(f"{self.url}: cannot write: {wrong}") from wrong
+            raise JigError(f"{self.url}: cannot write: {in_words(wrong)}") from wrong
 
     async def read(self, count: int, timeout_s: float) -> bytes:
         """Up to ``count`` octets; fewer when the line was empty for ``timeout_s``. Raises JigError when the line is gone."""
@@ -108,7 +108,7 @@ class SerialPort:
             self._serial.baudrate, self._serial.bytesize = round(line.baud), line.bits
             self._serial.parity, self._serial.stopbits = _PARITY[line.parity], line.stop
         except (OSError, ValueError, serial.SerialException) as wrong:
-            raise JigError(f"{self.url}: the port does not take {line}: {wrong}") from wrong
+            raise JigError(f"{self.url}: the port does not take {line}: {in_words(wrong)}") from wrong
 
     def _expect_polarity(self, line: LineProfile) -> None:
         if line.inverted is not self.inverts:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import socket
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from firmware_emu.cli import chub
-from firmware_emu.errors import nearest, one_of
+from firmware_emu.errors import in_words, nearest, one_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -66,4 +68,32 @@ def test_no_refusal_lists_a_vocabulary_but_by_the_one_function() -> None:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if own.search(line)
     ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 4999)"), "Connection refused"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1, 0, 0), [Errno 111] Connect"), "Connection refused"),
+        (FileNotFoundError(2, "No such file or directory", "nonsense"), "No such file or directory: nonsense"),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (TimeoutError(), "TimeoutError"),
+        (ValueError("no PEM"), "no PEM"),
+    ],
+)
+def test_a_reason_has_the_words_of_an_error_and_no_python_object(error: Exception, words: str) -> None:
+    assert in_words(error) == words
+
+
+def test_every_reason_made_of_an_error_of_the_system_takes_its_words() -> None:
+    """By ``in_words``: an OSError's own text has a number, and a tuple where a connection failed."""
+    found = []
+    for path in sorted(one for folder in ("firmware_emu", "hil", "ichis") for one in (ROOT / folder).rglob("*.py")):
+        if "parse_correlate" in path.parts:  # a package of its own, which tells of files alone
+            continue
+        for handler in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(handler, ast.ExceptHandler) and handler.name and "OSError" in ast.unparse(handler.type or ast.Constant("")):
+                told = (one for line in handler.body for one in ast.walk(line) if isinstance(one, ast.FormattedValue))
+                found += [f"{path}:{one.lineno}" for one in told if isinstance(one.value, ast.Name) and one.value.id == handler.name]
     assert found == []

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.text import Text
 
 from firmware_emu.clock import EPOCH
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, in_words
 from firmware_emu.trace import Record
 
 BAD = frozenset(
@@ -179,7 +179,7 @@ def read_trace(folder: Path) -> list[Record]:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [record_of(json.loads(line)) for line in lines if line]
     except (OSError, ValueError, KeyError) as wrong:
-        raise NotAvailable(f"a trace in {folder}", f"{wrong}; name the folder of a run (runs/...) or its trace.jsonl") from None
+        raise NotAvailable(f"a trace in {folder}", f"{in_words(wrong)}; name the folder of a run (runs/...) or its trace.jsonl") from None
 
 
 def record_of(row: dict[str, object]) -> Record:

@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from firmware_emu.crypto import keystore_files as files
 from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import Issuer, Validity
-from firmware_emu.errors import KeystoreError
+from firmware_emu.errors import KeystoreError, in_words
 from firmware_emu.ids import Eui64
 
 FOLDER: Final = "tls"
@@ -59,7 +59,7 @@ class TlsCredentials:
             context.load_cert_chain(self.certificate, self.key)
         except (ssl.SSLError, OSError) as trouble:
             raise KeystoreError(
-                str(self.certificate), f"cannot be used for TLS ({trouble}): make it again with `chub pki make --force`"
+                str(self.certificate), f"cannot be used for TLS ({in_words(trouble)}): make it again with `chub pki make --force`"
             ) from trouble
         return context
 
@@ -125,7 +125,7 @@ def load_authority(directory: Path) -> Issuer:
         key = load_pem_private_key(path.read_bytes(), None)
         certificate = x509.load_pem_x509_certificate(path.with_suffix(".pem").read_bytes())
     except (OSError, ValueError, TypeError) as wrong:
-        raise KeystoreError(str(path), f"cannot be read with its certificate ({wrong}): make the PKI again") from wrong
+        raise KeystoreError(str(path), f"cannot be read with its certificate ({in_words(wrong)}): make the PKI again") from wrong
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise KeystoreError(str(path), "is not the key that was made here: make the PKI again")
     return Issuer(certificate, key)

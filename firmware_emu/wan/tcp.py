@@ -13,7 +13,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 
-from firmware_emu.errors import DecodeError, WanError
+from firmware_emu.errors import DecodeError, WanError, in_words
 from firmware_emu.handshakes import Handshakes
 from firmware_emu.ids import Eui64
 from firmware_emu.ownership import ServedPort
@@ -44,7 +44,7 @@ class _Stream:
             await self._writer.drain()
         except OSError as error:
             self.abort()
-            raise WanError(f"the connection broke while sending {frame.kind.name}: {error}") from error
+            raise WanError(f"the connection broke while sending {frame.kind.name}: {in_words(error)}") from error
 
     async def receive(self) -> WanFrame:
         while not self._arrived:
@@ -53,7 +53,7 @@ class _Stream:
                 self._arrived.extend(self._frames.feed(octets))
             except OSError as error:
                 self.abort()
-                raise WanError(f"the connection broke: {error}") from error
+                raise WanError(f"the connection broke: {in_words(error)}") from error
             except DecodeError as error:
                 self.abort()
                 raise WanError(f"the far end broke the framing: {error}") from error
@@ -133,7 +133,9 @@ class TcpWanLink(_TcpLink):
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._context, server_hostname=DCC_NAME)
         except (OSError, TimeoutError) as error:
-            raise WanError(f"cannot reach the DCC at {self._host}:{self._port}: {error or 'no answer in time'}") from error
+            raise WanError(
+                f"cannot reach the DCC at {self._host}:{self._port}: {in_words(error) if str(error) else 'no answer in time'}"
+            ) from error
         self._stream = _Stream(reader, writer)
 
 
@@ -204,7 +206,7 @@ class TcpWanServer:
             )
         except (OSError, TimeoutError) as error:
             connection.close()
-            self._told_refused(f"{peer}: no TLS: {error}")
+            self._told_refused(f"{peer}: no TLS: {in_words(error)}")
             return
         await self._accept(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 

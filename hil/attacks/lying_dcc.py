@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import CommsHubError, NotAvailable, in_words
 from firmware_emu.gbcs.explain import fields_of
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis import ServiceRequest, write_request
@@ -142,7 +142,7 @@ def program(command: str) -> OtherEnd:
             except subprocess.TimeoutExpired:
                 return Reaction.CRASHED, f"no end within {_WAIT_S} s"
             except OSError as trouble:
-                raise NotAvailable(words[0], f"it cannot be started: {trouble}") from trouble
+                raise NotAvailable(words[0], f"it cannot be started: {in_words(trouble)}") from trouble
         crashed = done.returncode >= _CRASHED_FROM or done.returncode < 0 or "Traceback" in done.stderr
         detail = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or [""]
         return (Reaction.CRASHED if crashed else Reaction.NOTICED if done.returncode else Reaction.SIGNED), detail[0][:200]

@@ -25,7 +25,7 @@ from importlib import resources
 from pathlib import Path
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import BoardError, one_of
+from firmware_emu.errors import BoardError, in_words, one_of
 from hil.devices.base.gbcs_device import GbcsHanDevice
 from hil.devices.base.han_device import HanDevice
 from hil.devices.esme.esme import Esme
@@ -80,7 +80,7 @@ def load_day(name: str) -> Day:
     try:
         text = folder.joinpath(f"{name}.toml").read_text("utf-8") if name in names else Path(name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise BoardError(name, "day", f"cannot be read ({problem}): expected a path, or {one_of(name, names)}") from problem
+        raise BoardError(name, "day", f"cannot be read ({in_words(problem)}): expected a path, or {one_of(name, names)}") from problem
     return read_day(text, name)
 
 

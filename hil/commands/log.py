@@ -26,7 +26,7 @@ def log(file: Path, wrong_only: bool, replay: Path | None, as_json: bool) -> Non
     found = read_lines(sys.stdin, "standard input") if str(file) == "-" else read_log(file)
     if replay is not None:
         count = write_replay(found, replay)
-        click.echo(f"{count} frames in {replay}: chub run demo --set radio.path=replay:{replay}", err=True)
+        click.echo(f"{count} frames in {replay}: chub console --set radio.path=replay:{replay}", err=True)
     if as_json:
         click.echo(json.dumps(found.as_json()))
     else:

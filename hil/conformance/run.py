@@ -22,7 +22,7 @@ import pytest
 
 from firmware_emu.board import Board
 from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError, JigError, NotAvailable, one_of
+from firmware_emu.errors import CommsHubError, JigError, NotAvailable, in_words, one_of
 from firmware_emu.ownership import OwnedElsewhere
 from firmware_emu.trace import JsonLines, Record, Trace
 from hil.conformance.bench import ConformanceBench, rule_of
@@ -159,7 +159,7 @@ class RunSession:
             self._let_go()
             raise
         except (CommsHubError, OSError, sqlite3.Error) as wrong:
-            self._break(f"the bench did not come up: {wrong}")
+            self._break(f"the bench did not come up: {in_words(wrong)}")
         with contextlib.suppress(OSError):
             self._log.note("began", facts=self.run.facts)
         return self
@@ -301,7 +301,7 @@ class RunSession:
         except (CommsHubError, OSError, sqlite3.Error) as wrong:
             run.left_on = isinstance(wrong, JigError)
             run.problems.append(
-                f"at the end the bench could not be switched off in order: {wrong}; "
+                f"at the end the bench could not be switched off in order: {in_words(wrong)}; "
                 "switch it off at its panel or pull its mains plug, measure that it is off, and look at the supply"
             )
         done = {(result.check.id, result.round) for result in run.results}

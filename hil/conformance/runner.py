@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-from firmware_emu.errors import BoardError, CommsHubError, JigError, NotAvailable, one_of
+from firmware_emu.errors import BoardError, CommsHubError, JigError, NotAvailable, in_words, one_of
 from hil.report.measurements import Bounds, CheckVerdict, DecisionRule, Measurement, Quantity
 from ichis.conformance.check import Check, Value
 from ichis.measuring.calibration import Calibration
@@ -168,9 +168,9 @@ class Runner(Generic[B]):
         except (CommsHubError, TimeoutError, OSError, ZeroDivisionError) as wrong:
             await self._look_after(wrong, check)
             if isinstance(wrong, NotAvailable):
-                verdict, why = CheckVerdict.NOT_TESTED, f"not tested: {wrong}"
+                verdict, why = CheckVerdict.NOT_TESTED, f"not tested: {in_words(wrong)}"
             else:
-                verdict, why = CheckVerdict.INCONCLUSIVE, str(wrong) or "nothing came in time"
+                verdict, why = CheckVerdict.INCONCLUSIVE, in_words(wrong) or "nothing came in time"
             return CheckResult(check, quantity, verdict, None, why, round_, self._waveform(check), waveform_at=self.bench.waveform_at)
         return self._judged(check, measurement, round_)
 

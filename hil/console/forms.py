@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from firmware_emu.console.commands.pasted import Form, Pasted, Piece
-from firmware_emu.errors import CommsHubError, DecodeError
+from firmware_emu.errors import CommsHubError, DecodeError, in_words
 from firmware_emu.han.capture import KEY_FILE_NAME, LINKTYPE_TAP
 from hil.radio.log.reading import Entry, LogError, read_lines, read_log
 from hil.radio.recording import FORMAT
@@ -92,7 +92,7 @@ def keys_in(file: Path) -> list[bytes]:
         rows = [row for row in csv.reader(file.read_text("ascii").splitlines()) if row and not row[0].startswith("#")]
         return [bytes.fromhex(row[0].replace(":", "")) for row in rows]
     except (OSError, ValueError) as wrong:
-        raise CommsHubError(f"{file}: {wrong}: expected Wireshark's key file zigbee_pc_keys") from None
+        raise CommsHubError(f"{file}: {in_words(wrong)}: expected Wireshark's key file zigbee_pc_keys") from None
 
 
 def _keys_beside(pasted: Pasted) -> Sequence[bytes]:

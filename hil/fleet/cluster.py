@@ -16,7 +16,7 @@ from random import Random
 
 from distributed import Client, LocalCluster, as_completed, get_worker
 
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import CommsHubError, NotAvailable, in_words
 from hil.fleet.partition import Partition, PartitionResult, play
 
 _TOPIC = "chub-fleet"
@@ -135,7 +135,7 @@ def _client(workers: Workers, stack: ExitStack) -> Client:
             return Client(workers.scheduler, timeout="10s")
         except (OSError, ValueError) as wrong:
             way = "start it with `dask scheduler`, and workers with `dask worker`, or leave out --scheduler for processes made here"
-            raise NotAvailable(f"a Dask scheduler at {workers.scheduler}", f"{wrong}: {way}") from wrong
+            raise NotAvailable(f"a Dask scheduler at {workers.scheduler}", f"{in_words(wrong)}: {way}") from wrong
     cluster = stack.enter_context(
         LocalCluster(n_workers=workers.count, threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=0, silence_logs=50)
     )

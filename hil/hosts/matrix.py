@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import CommsHubError, in_words
 from hil.bench.neighbours import WELL_KNOWN_KEY
 from hil.hosts.expected import EXPECTED
 from hil.hosts.session import ESME, FIRST, NEXT_CHANNEL, Ended, HostOutcome, Rig, drive, once, process
@@ -388,7 +388,7 @@ async def _held(host: ForeignHost, name: str, transport: str, clock: Clock, logs
         async with Rig(personality(name), transport, clock, log) as rig:
             return await host.run(rig, personality(name))
     except (CommsHubError, OSError) as problem:  # one session's trouble is not that of the others
-        return [HostOutcome("start", False, f"the session broke off: {problem}")]
+        return [HostOutcome("start", False, f"the session broke off: {in_words(problem)}")]
 
 
 def _cells(host: ForeignHost, transport: str, firmware: str, outcomes: Sequence[HostOutcome], missing: str | None) -> list[MatrixCell]:

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from firmware_emu.clock import Clock
 from firmware_emu.console.explain_zcl import zcl_nodes
-from firmware_emu.errors import DecodeError, NotAvailable
+from firmware_emu.errors import DecodeError, NotAvailable, in_words
 from firmware_emu.gbcs.tree import Cursor
 from firmware_emu.han.base import ApsFrame
 from firmware_emu.ids import Eui64
@@ -99,6 +99,6 @@ def load_messages(path: Path) -> list[RecordedMessage]:
             found.append(RecordedMessage(float(row["t"]), row["from"], row["to"], frame))
         return found
     except (OSError, UnicodeDecodeError) as wrong:
-        raise RecordingError(f"{path}: cannot be read: {wrong}") from wrong
+        raise RecordingError(f"{path}: cannot be read: {in_words(wrong)}") from wrong
     except (IndexError, KeyError, ValueError, AttributeError, TypeError) as wrong:
         raise RecordingError(f"{path}: line {number}: expected a line of a recording of kind {KIND}: {wrong}") from wrong

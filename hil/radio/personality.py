@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from firmware_emu.errors import RadioError, one_of
+from firmware_emu.errors import RadioError, in_words, one_of
 
 _SECTIONS = ("configuration", "policies", "limits", "traits", "items")
 
@@ -154,7 +154,7 @@ def _text(name: str) -> str:
         try:
             return Path(name).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as problem:
-            raise RadioError(f"the personality {name} cannot be read: {problem}") from None
+            raise RadioError(f"the personality {name} cannot be read: {in_words(problem)}") from None
     file = files("hil.radio.personalities").joinpath(f"{name}.toml")
     if "/" in name or not file.is_file():
         raise RadioError(f"no personality {name!r}: expected a .toml file, or {one_of(name, names())}")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable
+from firmware_emu.errors import CommsHubError, DecodeError, NotAvailable, in_words
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air
 from hil.radio.ncp.ash import FLAG, AshFrameKind, classify, randomise, unstuff
@@ -178,7 +178,7 @@ def load_recording(path: Path) -> Recording:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as wrong:
-        raise RecordingError(f"{path}: cannot be read: {wrong}") from wrong
+        raise RecordingError(f"{path}: cannot be read: {in_words(wrong)}") from wrong
     number = 1
     try:
         head = json.loads(lines[0])

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, in_words
 from hil.radio.port.dongle_server import PtyPort
 
 _CHUNK = 4096
@@ -35,7 +35,7 @@ class SerialRelay:
             settings[4] = settings[5] = speed
             termios.tcsetattr(self._port, termios.TCSANOW, settings)
         except (OSError, termios.error) as wrong:
-            raise NotAvailable(f"the port {port}", f"{wrong}: plug the dongle in, and let nothing else have the port open") from wrong
+            raise NotAvailable(f"the port {port}", f"{in_words(wrong)}: plug the dongle in, and close what has it open") from wrong
         self._heard = heard
         self._unsent = bytearray()
         self._host = PtyPort(clock, self._from_host, lambda: None)

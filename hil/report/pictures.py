@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from firmware_emu.errors import BoardError
+from firmware_emu.errors import BoardError, in_words
 
 _LONGEST_SIDE = 1280
 _QUALITY = 82
@@ -33,7 +33,7 @@ def picture(path: Path, what: str, key: str) -> PictureRow:
         with Image.open(io.BytesIO(octets)) as opened:
             shown = ImageOps.exif_transpose(opened).convert("RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as wrong:
-        raise BoardError(str(path), key, f"is no picture that can be read ({wrong}): expected a JPEG or PNG file") from wrong
+        raise BoardError(str(path), key, f"is no picture that can be read ({in_words(wrong)}): expected a JPEG or PNG file") from wrong
     shown.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     out = io.BytesIO()
     shown.save(out, "JPEG", quality=_QUALITY)

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from firmware_emu.errors import KeystoreError, NotAvailable
+from firmware_emu.errors import KeystoreError, NotAvailable, in_words
 
 NAME = "report.sig"
 FORMAT = "commshub report signature 1"
@@ -45,7 +45,7 @@ def bench_key(path: Path) -> Ed25519PrivateKey:
     except FileNotFoundError:
         return _new_key(path)
     except (OSError, ValueError, TypeError) as wrong:
-        raise KeystoreError(str(path), f"cannot be read as the bench's signing key: {wrong}") from wrong
+        raise KeystoreError(str(path), f"cannot be read as the bench's signing key: {in_words(wrong)}") from wrong
     if not isinstance(loaded, Ed25519PrivateKey):
         raise KeystoreError(str(path), f"expected an Ed25519 private key, read {type(loaded).__name__}")
     return loaded
@@ -73,7 +73,7 @@ def known_signers(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as wrong:
-        raise KeystoreError(str(path), f"cannot be read as the list of known signers: {wrong}") from wrong
+        raise KeystoreError(str(path), f"cannot be read as the list of known signers: {in_words(wrong)}") from wrong
     return {str(one): str(name) for one, name in read.items()} if isinstance(read, dict) else {}
 
 

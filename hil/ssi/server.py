@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, in_words
 from firmware_emu.handshakes import Handshakes
 from firmware_emu.ownership import ServedPort
 from firmware_emu.supervised import supervised
@@ -55,7 +55,7 @@ class _Server(uvicorn.Server):
             )
         except (OSError, TimeoutError) as error:
             connection.close()
-            self._turned_away(f"{peer}: no TLS: {error}")
+            self._turned_away(f"{peer}: no TLS: {in_words(error)}")
 
     def _turned_away(self, reason: str) -> None:
         self.refused.append(reason)

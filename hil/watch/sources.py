@@ -11,7 +11,7 @@ from firmware_emu.console.attach import AttachedTalk
 from firmware_emu.console.records import record_of
 from firmware_emu.console.result import Result
 from firmware_emu.console.why import told, why
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import CommsHubError, NotAvailable, in_words
 from firmware_emu.trace import Record
 
 SOCKET = "console.sock"
@@ -88,7 +88,7 @@ class RunOfFolder:
             self._more()
         except (OSError, ValueError, KeyError) as wrong:
             raise NotAvailable(
-                f"a run in {folder}", f"{wrong}; name a run's folder, as `chub console` and `chub run demo` leave it"
+                f"a run in {folder}", f"{in_words(wrong)}; name a run's folder, as `chub console` and `chub run demo` leave it"
             ) from None
 
     def _more(self) -> None:
