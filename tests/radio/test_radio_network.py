@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 
 from firmware_emu.clock import Clock
+from firmware_emu.console import Bench
 from firmware_emu.crypto.aes_mmo import aes_mmo
 from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.han import inter_pan
@@ -279,3 +281,12 @@ async def test_a_concentrator_is_told_the_way_and_sends_along_it(clock: Clock, s
             if npdu.source == 0 and npdu.destination == meter.stack.tokens.short:
                 routed.append(npdu.relays)
     assert set(routed) == {b"\x01\x00" + relay.to_bytes(2, "little")}
+
+
+@pytest.mark.parametrize("family", ["ezsp", "znp"])
+def test_a_home_on_either_family_tells_of_a_missing_endpoint_at_most_once(family: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING), Bench.open("simulated", seed=7, settings=(f"radio.kind={family}",)) as bench:
+        bench.hub.form()
+        bench.esme.add()
+    told = [record.getMessage() for record in caplog.records if "has no endpoint 242" in record.getMessage()]
+    assert len(told) <= 1
