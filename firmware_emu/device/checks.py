@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firmware_emu.crypto import primitives
-from firmware_emu.crypto.certificates import public_key_of
+from firmware_emu.crypto.certificates import entity_of, public_key_of
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
 from firmware_emu.device.credentials import Cell, Credentials
 from firmware_emu.device.profile import CommandCheck, Permission, PipelineProfile, permissions
@@ -160,10 +160,12 @@ class Checks:
             raise Refused(CommandCheck.SIGNATURE, str(problem)) from problem
 
     def _signer(self, message: Message, accepted: Accepted) -> primitives.PublicKey:
-        role = accepted.permission.role
+        role, sender = accepted.permission.role, message.header.originator
         certificate = None if role is None else self._credentials.anchor(Cell(role, KeyUsage.DIGITAL_SIGNATURE))
         if certificate is None:
-            raise ProtectionError(f"no digital signature certificate of {message.header.originator} is held")
+            raise ProtectionError(f"no digital signature certificate of {sender} is held")
+        if (holder := entity_of(certificate)) != sender:  # a party of the role's other cells signs with nobody else's key
+            raise ProtectionError(f"the digital signature certificate that is held is {holder}'s, not {sender}'s")
         return public_key_of(certificate)
 
 

@@ -71,6 +71,15 @@ def test_after_a_change_of_supplier_only_the_new_one_is_obeyed(esme: Rig, pki: K
     assert 0x8F70 in [entry.code for entry in esme.device.logs[LogName.SECURITY].entries()]
 
 
+def test_who_stands_in_another_cell_of_the_role_is_not_obeyed_by_the_new_suppliers_signature(esme: Rig, pki: Keystore) -> None:
+    signing = replacements(pki, SECOND_SUPPLIER, 2)[:1]
+    result = outcome(esme.ask(0x0107, update(pki, 7, 1, signing, role=5), 1, originator=COS, signed=True))
+    assert [part.status for part in result.replacements] == [StatusCode.SUCCESS]
+    esme.device.receive(esme.command(0x0050, b"\xd9", 6000, signed=True, signer=SECOND_SUPPLIER))
+    assert esme.refusals() == ["signature"]
+    esme.ask(0x0050, b"\xd9", 6001, originator=SECOND_SUPPLIER, signed=True)
+
+
 @pytest.mark.requirement("CH-18")
 def test_alerts_follow_a_change_of_supplier(esme: Rig, pki: Keystore) -> None:
     assert Message.decode(esme.device.alert(0x8F0C)).header.recipient == SUPPLIER

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Final
 
 from cryptography import x509
@@ -21,7 +22,7 @@ from firmware_emu.crypto.certificate_profile import CertificateProfile, lint, re
 from firmware_emu.crypto.certificates import check_path, parse_certificate
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, KeyUsage, RemotePartyRole
-from firmware_emu.device.credentials import Credentials
+from firmware_emu.device.credentials import Cell, Credentials
 from firmware_emu.device.pipeline import GbcsDevice
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.store import MemoryStore
@@ -176,9 +177,9 @@ class Certificates:
         cell = TrustAnchorCell(RemotePartyRole.SUPPLIER, _DS)
         cos = self._parties[RemotePartyRole.TRANSITIONAL_COS]
         by = AuthorisingRemotePartyControl(BY_COS, None, None, TrustAnchorCell(RemotePartyRole.TRANSITIONAL_COS, _DS), 5, None, None, None)
-        asked = UpdateCredentialsCommand(by, (TrustAnchorReplacement(octets, cell),), (self._issuer.public_bytes(Encoding.DER),), None)
-        payload = Asn1Payload("UpdateCredentialsCommand", asked).encode()
-        answered = device.receive(self._command(REPLACE, payload, 5, cos))
+        wanted = UpdateCredentialsCommand(by, (TrustAnchorReplacement(octets, cell),), (self._issuer.public_bytes(Encoding.DER),), None)
+        payload = Asn1Payload("UpdateCredentialsCommand", wanted).encode()
+        answered = device.receive(self._command(REPLACE, payload, 5, cos, cos))
         if _is_read(payload):  # else a length in the certificate reaches beyond it, and the payload is none of the use case
             if not answered:
                 return "the Command that brings it has no answer"
@@ -189,14 +190,20 @@ class Certificates:
             wrong := wrong_with(octets, (self._meter, self._parties[RemotePartyRole.ACCESS_CONTROL_BROKER]))
         ):
             return f"a certificate {wrong} is kept: {octets.hex()[:120]}"
-        for sender in (self._supplier, self._next):
-            device.receive(self._command(HARMLESS, b"\xd9", 9, sender))
-        obeyed = {message.header.originator for message in recorder.executed}
-        return None if obeyed == {held} & {self._supplier, self._next} else f"it holds {held} and obeys {sorted(map(str, obeyed))}"
+        suppliers = (self._supplier, self._next)
+        asked = dict(enumerate(product(suppliers, suppliers), 9))  # by counter: in whose name, and with whose key
+        for counter, (sender, signer) in asked.items():
+            device.receive(self._command(HARMLESS, b"\xd9", counter, sender, signer))
+        anchor = device.credentials.anchor(Cell(RemotePartyRole.SUPPLIER, _DS))
+        kept = {one for one in suppliers if anchor is not None and anchor.public_key() == self._keystore.private_key(one, _DS).public_key()}
+        obeyed = {asked[message.header.counter] for message in recorder.executed}
+        if obeyed == {(held, one) for one in kept if held in suppliers}:
+            return None
+        return f"it holds {held} with the key of {kept} and obeys (in whose name, with whose key) {sorted(obeyed)}"
 
-    def _command(self, code: int, payload: bytes, counter: int, sender: Eui64) -> bytes:
+    def _command(self, code: int, payload: bytes, counter: int, sender: Eui64, signer: Eui64) -> bytes:
         message = Message(GroupingHeader(CraFlag.COMMAND, counter, sender, self._meter, OtherInformation(code)), payload)
-        signed = protect.with_signature(message, self._keystore.private_key(sender, _DS))
+        signed = protect.with_signature(message, self._keystore.private_key(signer, _DS))
         broker = self._parties[RemotePartyRole.ACCESS_CONTROL_BROKER]
         return replace(signed, mac=protect.mac_of(signed, self._keystore.shared_secret(broker, self._meter))).encode()
 
