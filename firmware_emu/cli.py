@@ -6,8 +6,10 @@ Exit codes: 0 done and good; 1 done and the verdict is bad; 2 it could not be do
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 
 import click
 
@@ -15,11 +17,22 @@ from firmware_emu import __version__
 from firmware_emu.errors import CommsHubError
 from firmware_emu.extras import OpenGroup, lacking
 
+_EMPTY = re.compile(r"--[\w-]+=")
+
 
 class _Nouns(OpenGroup):
     """Loads a noun's module only when it is used, so that ``chub gbcs`` does not import a radio."""
 
     entries = "chub.nouns"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse an empty word, which as a path would be this folder. Raises UsageError."""
+        for before, word in pairwise(["chub", *args]):
+            if not word or _EMPTY.fullmatch(word):
+                raise click.UsageError(
+                    f"read an empty word after {word or before}, expected a value; a variable of the shell may not be set"
+                )
+        return super().parse_args(ctx, args)
 
 
 def _tell_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:

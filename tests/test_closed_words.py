@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from firmware_emu.cli import chub
+from firmware_emu.cli import chub, exit_code
 from firmware_emu.errors import in_words, nearest, one_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,3 +97,15 @@ def test_every_reason_made_of_an_error_of_the_system_takes_its_words() -> None:
                 told = (one for line in handler.body for one in ast.walk(line) if isinstance(one, ast.FormattedValue))
                 found += [f"{path}:{one.lineno}" for one in told if isinstance(one.value, ast.Name) and one.value.id == handler.name]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    "words", [["fleet", "keys", "out", "--store", ""], ["fleet", "keys", ""], ["fleet", "keys", "o", "--store="], [""]]
+)
+def test_an_empty_word_is_no_path_and_is_refused_in_a_line(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(lambda: chub.main(words, standalone_mode=False)) == 2
+    assert "read an empty word after " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

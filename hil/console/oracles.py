@@ -23,17 +23,36 @@ from firmware_emu.errors import NotAvailable
 from firmware_emu.han.capture import CaptureWriter
 from hil.radio.log import tshark
 
-_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "wpan.seq_no": ("MAC sequence number",),
-    "wpan.dst16": ("destination",),
-    "wpan.src16": ("source",),
-    "zbee_nwk.seqno": ("NWK sequence number", "sequence number"),
-    "zbee_nwk.radius": ("radius",),
-    "zbee_aps.cluster": ("cluster",),
-    "zbee_aps.counter": ("APS counter",),
-    "zbee_zcl.cmd.tsn": ("ZCL sequence number", "sequence"),
+_FIELDS: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "wpan.seq_no": (1, ("MAC sequence number",)),
+    "wpan.dst_pan": (2, ("destination PAN",)),
+    "wpan.src_pan": (2, ("source PAN",)),
+    "wpan.dst16": (2, ("destination",)),
+    "wpan.src16": (2, ("source",)),
+    "wpan.dst64": (8, ("destination",)),
+    "wpan.src64": (8, ("source",)),
+    "wpan.cmd": (1, ("MAC command",)),
+    "zbee_nwk.dst": (2, ("NWK destination",)),
+    "zbee_nwk.src": (2, ("NWK source",)),
+    "zbee_nwk.radius": (1, ("radius",)),
+    "zbee_nwk.seqno": (1, ("NWK sequence number", "sequence number")),
+    "zbee_nwk.cmd.id": (1, ("NWK command",)),
+    "zbee.sec.counter": (4, ("frame counter",)),
+    "zbee.sec.src64": (8, ("security source",)),
+    "zbee.sec.key_seqno": (1, ("key sequence number",)),
+    "zbee_aps.dst": (1, ("destination endpoint",)),
+    "zbee_aps.src": (1, ("source endpoint",)),
+    "zbee_aps.cluster": (2, ("cluster",)),
+    "zbee_aps.profile": (2, ("profile",)),
+    "zbee_aps.counter": (1, ("APS counter",)),
+    "zbee_aps.cmd.id": (1, ("APS command",)),
+    "zbee_zcl.cmd.mc": (2, ("manufacturer code",)),
+    "zbee_zcl.cmd.tsn": (1, ("ZCL sequence number", "sequence")),
+    "zbee_zcl.cmd.id.rsp": (1, ("command answered",)),
+    "zbee_zcl.attr.data.type": (1, ("data type",)),
+    **{f"zbee_zcl.attr.{kind}{8 * octets}": (octets, ("value",)) for octets in (1, 2, 3, 4, 5, 6, 7, 8) for kind in ("uint", "bitmap")},
 }
-"""tshark's field -> the names that ours may have; only numbers are compared."""
+"""tshark's field -> octets of ours, and the names it may have. All are numbers, the lowest octet first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +76,20 @@ def _tshark(piece: Piece, found: Explained, known: LayerKnowledge) -> list[str]:
         (values,) = asyncio.run(tshark.fields(capture, keys, "frame", names)) or [[""] * len(names)]
     malformed, protocols, *theirs = [*values, *[""] * (len(names) - len(values))]
     lines = [f"tshark calls it malformed ({protocols})"] if malformed else []
-    ours: dict[str, list[str]] = {}
+    ours: dict[tuple[int, str], list[int]] = {}
     for _, node in found.tree.walk():
-        ours.setdefault(node.field, []).append(node.value or node.octets[::-1].hex())
-    for named, value in zip(_FIELDS.values(), theirs, strict=True):
-        mine = [one for name in named for one in ours.get(name, ())]
-        read = [one for one in value.split(",") if one]
-        if mine and read and not {_number(one) for one in read} & {_number(one) for one in mine}:
-            lines.append(f"{named[0]}: tshark reads {value}, this reads {', '.join(mine)}")
+        ours.setdefault((node.length, node.field), []).append(int.from_bytes(node.octets, "little"))
+    for (octets, names_here), value in zip(_FIELDS.values(), theirs, strict=True):
+        mine = [one for name in names_here for one in ours.get((octets, name), ())]
+        read = [_number(one) for one in value.split(",") if one]
+        if mine and read and not (set(read) <= set(mine) or set(mine) <= set(read)):
+            lines.append(f"{names_here[0]}: tshark reads {value}, this reads {', '.join(f'{one} (0x{one:x})' for one in mine)}")
     return lines
 
 
-def _number(text: str) -> int | None:
-    text = text.split()[0] if text.split() else ""
-    try:
-        return int(text, 16) if text.startswith("0x") else int(text)
-    except ValueError:
-        try:
-            return int(text, 16)
-        except ValueError:
-            return None
+def _number(text: str) -> int:
+    """A number as tshark writes it: 7, 0x0036, an EUI-64 with colons."""
+    return int(text.replace(":", ""), 16) if ":" in text else int(text, 0)
 
 
 _SCRIPT = """

@@ -105,7 +105,30 @@ def test_tshark_agrees_with_a_frame_and_not_with_another_reading_of_it() -> None
     (tshark,) = (one for one in ORACLES if one.name == "tshark")
     known = LayerKnowledge()
     assert tshark.judge(piece, explain_piece(piece, known), known) == []
-    assert tshark.judge(piece, explain_piece(other, known), known) == ["MAC sequence number: tshark reads 164, this reads 165"]
+    assert tshark.judge(piece, explain_piece(other, known), known) == ["MAC sequence number: tshark reads 164, this reads 165 (0xa5)"]
+
+    frame = bytes.fromhex("61887d9b1334120000080000003412 1e010001010709010105180a010000 00 21 0700")  # cluster 0701: no decimal number
+    piece = Piece("a", frame, "mac")
+    assert tshark.judge(piece, explain_piece(piece, known), known) == []
+    for at, named in (
+        (3, "destination PAN"),
+        (5, "destination"),
+        (7, "source"),
+        (11, "NWK destination"),
+        (13, "NWK source"),
+        (15, "radius"),
+        (16, "NWK sequence number"),
+        (18, "destination endpoint"),
+        (19, "cluster"),
+        (21, "profile"),
+        (23, "source endpoint"),
+        (24, "APS counter"),
+        (26, "ZCL sequence number"),
+        (32, "value"),
+    ):
+        other = Piece("b", frame[:at] + bytes([frame[at] ^ 1]) + frame[at + 1 :], "mac")
+        (line,) = tshark.judge(piece, explain_piece(other, known), known)
+        assert line.startswith(f"{named}: tshark reads ")
 
 
 PUBLISHED = base64.b64decode(
