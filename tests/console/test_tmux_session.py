@@ -135,7 +135,7 @@ def test_a_session_with_real_keys_is_recorded_and_its_saved_test_passes_on_its_o
     assert "│" in drawn
     assert "▶" in drawn
 
-    unending = "watch han; until alert 8F36 within=100000d"
+    unending = "watch han; until alert 8F36 within=36000d"
     terminal.keys("C-l")
     terminal.type(unending)
     terminal.until(r"^\d\d:\d\d:\d\d\.\d{3} @\d+ han ", "-S", "-", after=f"simulated> {unending}\n")
