@@ -102,5 +102,6 @@ def test_the_command_lists_runs_some_and_writes_the_table(tmp_path: Path) -> Non
 def test_a_name_that_is_none_is_told_in_one_line() -> None:
     result = CliRunner().invoke(attack, ["run", "gbcs/nonsense"])
     assert str(result.exception) == (
-        "the attack 'gbcs/nonsense' is not available: `chub attack list` shows all; a name may end at a slash, as gbcs/replayed"
+        "the attack 'gbcs/nonsense' is not available: `chub attack list` shows all; a name may end at a slash, as gbcs/replayed; "
+        "did you mean gbcs/no-mac/esme?"
     )

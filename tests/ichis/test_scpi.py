@@ -251,7 +251,7 @@ async def test_an_instrument_that_is_gone_is_given_up_and_stays_so(clock: Clock)
 
 
 def test_a_sentence_that_no_instrument_does_is_refused_with_those_there_are() -> None:
-    with pytest.raises(BoardError, match="off ignored; on ignored"):
+    with pytest.raises(BoardError, match="off ignored, on ignored"):
         read_fault("dances at midnight")
     assert read_fault("probe 3s late at 12th").strikes(12)
     assert not read_fault("probe 3s late at 12th").strikes(13)
