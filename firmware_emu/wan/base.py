@@ -58,3 +58,26 @@ class WanLink(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class PassingLink(WanLink):
+    """Another link, passed on as it is: the base of those that change one thing of it."""
+
+    def __init__(self, link: WanLink) -> None:
+        self._link = link
+
+    @property
+    def connected(self) -> bool:
+        return self._link.connected
+
+    async def connect(self) -> None:
+        await self._link.connect()
+
+    async def send(self, frame: WanFrame) -> None:
+        await self._link.send(frame)
+
+    async def receive(self) -> WanFrame:
+        return await self._link.receive()
+
+    async def close(self) -> None:
+        await self._link.close()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from firmware_emu.clock import Clock
 from firmware_emu.errors import WanError
 from firmware_emu.supervised import supervised
-from firmware_emu.wan.base import WanFrame, WanLink
+from firmware_emu.wan.base import PassingLink, WanFrame, WanLink
 
 CELLULAR_S, MESH_HOP_S = 0.6, 0.9
 """Bench seconds one way, over the cellular network and between two hubs. Profile-supplied: the consultation gives none."""
@@ -181,11 +181,11 @@ Gate = Callable[[str, WanFrame], Awaitable[Sequence[WanFrame]]]
 """Called with where a frame goes and the frame; what it gives goes on when it is done: a breakpoint waits here for a person."""
 
 
-class ShapedLink:
+class ShapedLink(PassingLink):
     """The hub's end of a link. Without a :attr:`gate` and a :attr:`shape` frames pass as they are."""
 
     def __init__(self, link: WanLink) -> None:
-        self._link = link
+        super().__init__(link)
         self.gate: Gate | None = None
         self.shape: Shape | None = None
         self.coverage = True
@@ -196,10 +196,6 @@ class ShapedLink:
         self._pump: asyncio.Task[None] | None = None
         self._late: set[asyncio.Task[None]] = set()
         self._session = 0
-
-    @property
-    def connected(self) -> bool:
-        return self._link.connected
 
     async def connect(self) -> None:
         """Raises WanError."""

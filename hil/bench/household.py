@@ -13,7 +13,7 @@ from typing import Any
 from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, WanError
 from firmware_emu.trace import Record, Trace
-from firmware_emu.wan.base import WanFrame, WanLink
+from firmware_emu.wan.base import PassingLink, WanLink
 from hil.bench.home import Home
 from hil.devices.base.han_device import HanDevice
 from hil.devices.gsme.gsme import Gsme
@@ -28,21 +28,17 @@ WAKE_BLIND_S = 5.0
 """Period at which the gas meter is woken where its hub's mailbox cannot be seen. The bench's own figure."""
 
 
-class PatientLink:
+class PatientLink(PassingLink):
     """A hub's link whose ``connect`` goes on until a DCC listens, so that one that is started is met at once.
 
     The stored channel above would wait longer after each failure, up to a minute: fit for a DCC that is never away for long.
     """
 
     def __init__(self, link: WanLink, clock: Clock, trace: Trace, every_s: float = KNOCK_S) -> None:
-        self._link = link
+        super().__init__(link)
         self._clock = clock
         self._trace = trace
         self._every_s = every_s
-
-    @property
-    def connected(self) -> bool:
-        return self._link.connected
 
     async def connect(self) -> None:
         told = ""
@@ -55,15 +51,6 @@ class PatientLink:
                     told = str(error)
                     self._trace.emit("wan", "hub", "waiting", reason=told)
                 await self._clock.sleep(self._every_s)
-
-    async def send(self, frame: WanFrame) -> None:
-        await self._link.send(frame)
-
-    async def receive(self) -> WanFrame:
-        return await self._link.receive()
-
-    async def close(self) -> None:
-        await self._link.close()
 
 
 class Household:

@@ -8,26 +8,19 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import DecodeError, WanError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
-from firmware_emu.wan.base import WanFrame, WanKind, WanLink
+from firmware_emu.wan.base import PassingLink, WanFrame, WanKind, WanLink
 
 Owed = tuple[str, Eui64 | None, int]
 """An acknowledgement by its frame's number, or a Response by its Device and its counter."""
 
 
-class OwingLink:
+class OwingLink(PassingLink):
     """``link``, which holds ``clock`` from each frame sent to its acknowledgement, and from each Command to its Response."""
 
     def __init__(self, link: WanLink, clock: Clock) -> None:
-        self._link = link
+        super().__init__(link)
         self._clock = clock
         self._owed: dict[Owed, Callable[[], None]] = {}
-
-    @property
-    def connected(self) -> bool:
-        return self._link.connected
-
-    async def connect(self) -> None:
-        await self._link.connect()
 
     async def send(self, frame: WanFrame) -> None:
         """Raises WanError."""

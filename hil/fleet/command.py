@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 from click.core import ParameterSource
@@ -68,6 +69,18 @@ class _Web(click.ParamType[tuple[str, ...]]):
         return found
 
 
+class _Elsewhere(TypedDict):
+    """Options of a DCC that is elsewhere: ``hubs`` is ``--dcc``, and the others need it."""
+
+    hubs: tuple[tuple[str, int], ...] | None
+    web: tuple[str, ...] | None
+    keys: Path | None
+    ramp: float
+    most: int
+    churn_s: float
+    reads: int
+
+
 @click.group()
 def fleet() -> None:
     """Many homes on many processes and machines."""
@@ -120,14 +133,8 @@ def run(
     kills: int,
     board_name: str,
     seed: int | None,
-    hubs: tuple[tuple[str, int], ...] | None,
-    web: tuple[str, ...] | None,
-    keys: Path | None,
-    ramp: float,
-    most: int,
-    churn_s: float,
-    reads: int,
     as_json: bool,
+    **elsewhere: Unpack[_Elsewhere],
 ) -> None:
     """Play SCENARIO in many homes; without a name the scenarios are listed. Exit code 1 where a home does not pass.
 
@@ -140,12 +147,12 @@ def run(
     if scenario is None:
         _list(as_json)
         return
-    (phases_of if hubs is None else far_phases_of)(scenario)
+    (phases_of if elsewhere["hubs"] is None else far_phases_of)(scenario)
     if kills and scheduler is not None:
         raise click.UsageError("--kill-workers with --scheduler: expected workers that are made here")
-    if len(workers) > 1 and (scheduler is not None or hubs is not None or alone is not None):
+    if len(workers) > 1 and (scheduler is not None or elsewhere["hubs"] is not None or alone is not None):
         raise click.UsageError("--workers more than once: expected homes with a DCC of their own, on workers that are made here")
-    far = _far(scenario, hubs, web, keys, ramp, most, churn_s, reads)
+    far = _far(scenario, elsewhere)
     board = load_board(board_name)
     drawn = board.seed if seed is None else seed
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr, force=True)
@@ -270,25 +277,14 @@ def _ended_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-_WITH_DCC = ("web", "keys", "ramp", "most", "churn_s", "reads")
-
-
-def _far(
-    scenario: str,
-    hubs: tuple[tuple[str, int], ...] | None,
-    web: tuple[str, ...] | None,
-    keys: Path | None,
-    ramp: float,
-    most: int,
-    churn_s: float,
-    reads: int,
-) -> FarSide | None:
+def _far(scenario: str, elsewhere: _Elsewhere) -> FarSide | None:
+    hubs, web, keys = elsewhere["hubs"], elsewhere["web"], elsewhere["keys"]
     if hubs is None:
         context = click.get_current_context()
         given = [
             one.opts[0]
             for one in context.command.params
-            if one.name in _WITH_DCC and context.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
+            if one.name in _Elsewhere.__annotations__ and context.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
         ]
         if given:
             raise click.UsageError(f"{given[0]} without --dcc: expected a DCC elsewhere")
@@ -299,7 +295,7 @@ def _far(
         raise click.UsageError("--dcc without --web: expected the address of its web services, which this scenario needs")
     FarFleet.of(keys)
     reached(hubs)
-    return FarSide(keys, hubs, web or (), ramp, most, churn_s, reads)
+    return FarSide(keys, hubs, web or (), elsewhere["ramp"], elsewhere["most"], elsewhere["churn_s"], elsewhere["reads"])
 
 
 def _report(

@@ -18,7 +18,7 @@ from firmware_emu.errors import CommsHubError, WanError
 from firmware_emu.hub.nvm import SqliteStore
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Record, Trace
-from firmware_emu.wan.base import WanFrame, WanKind, WanLink
+from firmware_emu.wan.base import PassingLink, WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import Hello, WanChannel, WanSide
 from firmware_emu.wan.virtual import MemoryWan
 
@@ -49,18 +49,12 @@ class Life:
         self.step()
 
 
-class MortalLink:
+class MortalLink(PassingLink):
     """A link whose process may die before or after each frame."""
 
     def __init__(self, link: WanLink, life: Life) -> None:
-        self._link, self._life = link, life
-
-    @property
-    def connected(self) -> bool:
-        return self._link.connected
-
-    async def connect(self) -> None:
-        await self._link.connect()
+        super().__init__(link)
+        self._life = life
 
     async def send(self, frame: WanFrame) -> None:
         self._life.step()
@@ -71,9 +65,6 @@ class MortalLink:
         frame = await self._link.receive()
         self._life.step()
         return frame
-
-    async def close(self) -> None:
-        await self._link.close()
 
 
 class Process:
@@ -240,30 +231,18 @@ async def test_a_far_end_that_lost_its_store_is_not_taken_for_a_repeat(clock: Cl
     assert got == [b"before the reset", b"after the reset"]
 
 
-class Swallowing:
+class Swallowing(PassingLink):
     """A link that loses the first ``count`` frames of ``kind``."""
 
     def __init__(self, link: WanLink, kind: WanKind, count: int) -> None:
-        self._link, self._kind, self._count = link, kind, count
-
-    @property
-    def connected(self) -> bool:
-        return self._link.connected
-
-    async def connect(self) -> None:
-        await self._link.connect()
+        super().__init__(link)
+        self._kind, self._count = kind, count
 
     async def send(self, frame: WanFrame) -> None:
         if frame.kind is self._kind and self._count > 0:
             self._count -= 1
             return
         await self._link.send(frame)
-
-    async def receive(self) -> WanFrame:
-        return await self._link.receive()
-
-    async def close(self) -> None:
-        await self._link.close()
 
 
 @pytest.mark.parametrize("lost", [WanKind.MESSAGE, WanKind.ACKNOWLEDGE, WanKind.HELLO, WanKind.TIME])

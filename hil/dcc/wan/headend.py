@@ -15,7 +15,7 @@ from firmware_emu.errors import DecodeError, WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
-from firmware_emu.wan.base import WanFrame, WanKind, WanLink
+from firmware_emu.wan.base import PassingLink, WanFrame, WanKind, WanLink
 from firmware_emu.wan.channel import ChannelTiming, Hello, WanChannel, WanSide
 from hil.dcc.base.store import Bus, DccStore, outliving
 
@@ -180,43 +180,26 @@ class HeadEnd:
                 await task
 
 
-class _DurableLink:
+class _DurableLink(PassingLink):
     """A link on which nothing goes out before all that is committed is on the medium: no counter that a power cut would give out again, no
     acknowledgement of what it would take away."""
 
     def __init__(self, link: WanLink, store: DccStore) -> None:
-        self._link = link
+        super().__init__(link)
         self._store = store
-
-    @property
-    def connected(self) -> bool:
-        return self._link.connected
-
-    async def connect(self) -> None:
-        await self._link.connect()
 
     async def send(self, frame: WanFrame) -> None:
         await self._store.durable()
         await self._link.send(frame)
 
-    async def receive(self) -> WanFrame:
-        return await self._link.receive()
 
-    async def close(self) -> None:
-        await self._link.close()
-
-
-class _GreetedLink:
+class _GreetedLink(PassingLink):
     """A link whose HELLO has been read already: gives it once more to the channel, then is the link itself."""
 
     def __init__(self, link: WanLink, hello: WanFrame) -> None:
-        self._link = link
+        super().__init__(link)
         self._hello: WanFrame | None = hello
         self._met = True
-
-    @property
-    def connected(self) -> bool:
-        return self._link.connected
 
     async def connect(self) -> None:
         if self._met and self._link.connected:
@@ -225,14 +208,8 @@ class _GreetedLink:
         self._met, self._hello = False, None
         await self._link.connect()
 
-    async def send(self, frame: WanFrame) -> None:
-        await self._link.send(frame)
-
     async def receive(self) -> WanFrame:
         if self._hello is not None:
             hello, self._hello = self._hello, None
             return hello
         return await self._link.receive()
-
-    async def close(self) -> None:
-        await self._link.close()
