@@ -256,6 +256,7 @@ def test_faults_are_listed_counted_cleared_and_saved_with_the_run() -> None:
     assert "wan duplicate" in (bench.folder / "faults.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.requirement("CH-23")
 def test_a_gas_meter_is_woken_removed_and_added_again() -> None:
     with Bench.open("simulated", seed=7) as bench:
         bench.hub.form()

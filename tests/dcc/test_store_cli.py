@@ -140,6 +140,17 @@ def test_connections_are_notified_and_shown_with_their_load(store: Path) -> None
     assert "expected one of high volume, low volume" in str(wrong.exception)
 
 
+@pytest.mark.requirement("GW-71")
+def test_a_connection_that_carries_more_octets_than_its_code_expects_is_told_by_direction(store: Path) -> None:
+    memory = DccStore(store)
+    for direction, octets, ago_s in (("in", 5_000_001, 0), ("in", 7, 2 * 86400), ("out", 20_000_000, 0)):
+        memory.insert("connection_traffic", connection=1, time=Clock().now() - ago_s, direction=direction, octets=octets)
+    memory.close()
+    row = shown("connections", "show", "--store", str(store))[0]
+    assert (row["messages in"], row["octets in"], row["octets out"]) == (1, 5_000_001, 20_000_000)
+    assert row["over"] == "5000001 octets in in a day, 5000000 expected"
+
+
 @pytest.mark.requirement("GW-46")
 def test_a_user_is_suspended_with_its_schedules_and_reinstated(store: Path, keys: Path) -> None:
     rows = shown("users", "--store", str(store), "--keys", str(keys), "--suspend", str(SUPPLIER), "--reason", "M8 vote")

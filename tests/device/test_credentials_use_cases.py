@@ -30,7 +30,7 @@ from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import check_signature
 from firmware_emu.ids import CraFlag, Eui64
 from tests.device.credential_updates import DS, KA, SUPPLIER_CELLS, der, outcome, replacements, update
-from tests.device.device_rig import ACB, COS, NOW, SECOND_SUPPLIER, SUPPLIER, Rig
+from tests.device.device_rig import ACB, COS, GSME, NOW, SECOND_SUPPLIER, SUPPLIER, Rig
 
 
 def details(rig: Rig, counter: int, *roles: int) -> dict[int, RemotePartyDetails]:
@@ -82,12 +82,18 @@ def test_who_stands_in_another_cell_of_the_role_is_not_obeyed_by_the_new_supplie
 
 @pytest.mark.requirement("CH-18")
 def test_alerts_follow_a_change_of_supplier(esme: Rig, pki: Keystore) -> None:
+    def told_of_a_message_for_another() -> Eui64:
+        (alert,) = esme.device.receive(esme.command(0x0050, b"\xd9", 1, recipient=GSME))
+        return Message.decode(alert).header.recipient
+
+    assert told_of_a_message_for_another() == SUPPLIER
     assert Message.decode(esme.device.alert(0x8F0C)).header.recipient == SUPPLIER
     esme.ask(0x0107, update(pki, 7, 1, replacements(pki, SECOND_SUPPLIER, 2), role=5), 1, originator=COS, signed=True)
     for code in (0x8F0C, 0x81A0):
         alert = Message.decode(esme.device.alert(code))
         assert alert.header.recipient == SECOND_SUPPLIER
         esme.check(alert)
+    assert told_of_a_message_for_another() == SECOND_SUPPLIER
 
 
 def test_a_replacement_survives_a_power_cut_and_is_not_undone_by_the_factory_settings(esme: Rig, pki: Keystore) -> None:

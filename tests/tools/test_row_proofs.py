@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SUSPENDED = "tests/dcc/gateway/test_checks.py::test_a_suspended_user_is_refused_with_e3_and_a_reinstated_one_is_not"
 WIRE = "wire: DUIS request"
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 FILE, FUNCTION = "hil/dcc/gateway/arrival.py", "user"
 
 
@@ -64,6 +66,20 @@ def test_a_proof_is_kept_for_rows_with_a_surface_alone(row_proofs: ModuleType) -
     with (ROOT / "tests" / "requirements.csv").open(encoding="utf-8") as lines:
         with_surface = {row["row"] for row in csv.DictReader(lines) if row["surface"]}
     assert set(row_proofs.proofs()) == with_surface
+
+
+def functions_of(file: Path) -> set[str]:
+    """Names of the functions of a test file."""
+    return {node.name for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, FUNCTIONS)}
+
+
+def test_a_proof_names_a_test_that_exists(row_proofs: ModuleType) -> None:
+    gone = []
+    for proof in row_proofs.proofs().values():
+        file, _, name = proof.test.partition("::")
+        if not (ROOT / file).is_file() or name.partition("[")[0] not in functions_of(ROOT / file):
+            gone.append(f"{proof.row}: {proof.test}")
+    assert gone == [], "name the test that has taken its place in tests/proofs.csv"
 
 
 def test_a_row_is_proved_unreached_or_survived_and_says_why(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -26,7 +27,10 @@ from _pytest.runner import runtestprotocol
 from through_doors import Watched
 
 LIMIT_S = 240
-"""A test that takes longer has gone astray by its mutant. Wall time, which is no verdict: such a mutant is not taken."""
+"""A test whose process takes more seconds of processor has gone astray by its mutant, which is no verdict: such a mutant is not taken.
+Each program that a test starts has as many of its own."""
+STANDS_STILL_S = 1800
+"""Seconds of wall for one that waits for what never comes; a busy machine alone takes no test there."""
 
 
 class Prover:
@@ -176,6 +180,7 @@ def _in_a_process(run: Callable[[], str], tests: int = 1) -> str:
         try:
             os.setpgid(0, 0)
             os.close(read)
+            resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S * tests, resource.RLIM_INFINITY))
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
@@ -186,7 +191,7 @@ def _in_a_process(run: Callable[[], str], tests: int = 1) -> str:
     os.close(write)
     try:
         signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError()))
-        signal.alarm(LIMIT_S * tests)
+        signal.alarm(STANDS_STILL_S * tests)
         try:
             told = os.read(read, 100).decode()
         except TimeoutError:
@@ -196,8 +201,9 @@ def _in_a_process(run: Callable[[], str], tests: int = 1) -> str:
         os.close(read)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    return told or "broken"
+        _, ended = os.waitpid(child, 0)
+    used_up = os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGXCPU
+    return told or ("astray" if used_up else "broken")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -263,8 +263,10 @@ def connections_show(store_path: Path, as_json: bool) -> None:
                     "user": str(one.user),
                     "means": one.code.means,
                     "edition": one.code.edition,
-                    "in": load.messages.get("in", 0),
-                    "out": load.messages.get("out", 0),
+                    "messages in": load.messages.get("in", 0),
+                    "messages out": load.messages.get("out", 0),
+                    "octets in": load.octets.get("in", 0),
+                    "octets out": load.octets.get("out", 0),
                     "over": "; ".join(load.over),
                 }
             )
