@@ -20,6 +20,8 @@ from firmware_emu.han.capture import KEY_FILE_NAME, KeyFile
 CAPTURE_NAME = "han.pcapng"
 _LOOK_S = 0.1
 _CHUNK = 1 << 16
+_FIRST = b"\n\r\r\n"
+"""What a pcapng file begins with: the type of its Section Header Block."""
 
 
 @click.command("capture")
@@ -49,13 +51,16 @@ def capture(source: Path | None, target: str, follow: bool, keys: Path | None) -
 def _file_of(source: Path | None) -> Path:
     """Raises NotAvailable."""
     if source is None:
-        runs = sorted((one.parent for one in Path("runs").glob(f"*/{CAPTURE_NAME}")), key=lambda one: one.name)
+        runs = sorted((one.parent for one in Path(os.environ.get("CHUB_RUNS", "runs")).glob(f"*/{CAPTURE_NAME}")), key=lambda one: one.name)
         if not runs:
             raise NotAvailable(f"a {CAPTURE_NAME} under ./runs", "start `chub run demo`, or name a run's folder")
         source = runs[-1]
     file = source / CAPTURE_NAME if source.is_dir() else source
     if not file.is_file():
         raise NotAvailable(f"the capture {file}", "name a run's folder, or the file of `chub ncp --capture`")
+    with file.open("rb") as captured:
+        if captured.read(len(_FIRST)) not in (b"", _FIRST):
+            raise NotAvailable(f"the capture {file}", "it is no pcapng file: name a run's folder, or the file of `chub ncp --capture`")
     return file
 
 

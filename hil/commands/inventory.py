@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import CommsHubError, NotAvailable
 from hil.inventory.dongle_board import DongleVerdict, asked_pair, board_text, candidate, same_port, unlisted, verdict
 from hil.inventory.instruments import asked
 from hil.inventory.usb import FoundPort, UsbDevice, by_id, known_devices, port_state, read_text, table
@@ -163,7 +163,7 @@ def inventory(
         raise NotAvailable("--meter without --dongle", "name the hub's dongle too: --dongle PORT --meter PORT")
     found = [(one, verdict(one, probing, dongle if same_port(one, dongle) else meter)) for one in seen]
     serial_supplies = [f"ASRL{one.port}::INSTR" for one in seen if probing and one.kind == "supply" and one.free and "tty" in one.port]
-    told = [asked(address) for address in (*instruments, *serial_supplies)]
+    told = [*(asked(address) for address in instruments), *(_asked_if_there(address) for address in serial_supplies)]
     chosen = candidate(found, dongle)
     second = None if meter is None else candidate(found, meter)
     if board_file is not None or second is not None or learnt is not None:
@@ -195,6 +195,14 @@ def inventory(
         click.echo(f"written: {file}; next: chub run demo --board {file}")
     elif text:
         click.echo(f"\nBoard for {'' if chosen is None else chosen[0].port} (--board-file NAME writes it):\n\n{text}", nl=False)
+
+
+def _asked_if_there(address: str) -> dict[str, str]:
+    """A supply that nobody named: that it does not answer is no error."""
+    try:
+        return asked(address)
+    except CommsHubError as trouble:
+        return {"address": address, "serves": "no", "why": str(trouble)}
 
 
 def _learn(chosen: tuple[FoundPort, DongleVerdict] | None, name: str) -> None:

@@ -15,7 +15,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.han.family import family
 from firmware_emu.ids import Eui64
-from hil.inventory.usb import FoundPort, port_state
+from hil.inventory.usb import FoundPort, is_serial, port_state
 
 _OTHER_FIRMWARE = {"deconz": "deCONZ", "zboss": "ZBOSS", "zigate": "ZiGate"}
 _UNFIT = (
@@ -107,7 +107,9 @@ def unlisted(port: str) -> FoundPort:
         return FoundPort("port on the network", "serial", "", "", "", "", port, "free", "", None)
     state, advice = port_state(port)
     if state == "gone":
-        raise NotAvailable(f"--dongle {port}", "name a serial device that is there, or a URL, as socket://HOST:PORT")
+        raise NotAvailable(f"the port {port}", "name a serial device that is there, or a URL, as socket://HOST:PORT")
+    if not is_serial(port):
+        raise NotAvailable(f"a dongle at {port}", "it is no serial device: name one, as /dev/ttyUSB0, or a URL, as socket://HOST:PORT")
     if state == "in use" and os.path.realpath(port).startswith("/dev/pts/"):  # its maker holds the other end, and ours too
         state, advice = "free", ""
     return FoundPort("port", "serial", "", "", "", "", port, state, advice, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import CommsHubError
+from firmware_emu.errors import NotAvailable
 from ichis.instrument.lease import Lease
 from ichis.instrument.link import InstrumentLink
 from ichis.measuring.dialect import recognise
@@ -14,7 +14,10 @@ _ANSWER_S = 2.0
 
 
 def asked(address: str) -> dict[str, str]:
-    """Identity, kind, model and dialect of the instrument at a VISA name or pyserial URL, or why it is of no use."""
+    """Identity, kind, model and dialect of the instrument at a VISA name or pyserial URL; why it is of no use where no dialect knows it.
+
+    Raises CommsHubError where the name is none, or what it names cannot be opened or does not answer.
+    """
     clock = Clock()
 
     async def ask() -> str | None:
@@ -26,12 +29,9 @@ def asked(address: str) -> dict[str, str]:
             finally:
                 link.close()
 
-    try:
-        idn = clock.run(ask())
-    except CommsHubError as trouble:
-        return {"address": address, "serves": "no", "why": str(trouble)}
+    idn = clock.run(ask())
     if not idn:
-        return {"address": address, "serves": "no", "why": f"no answer to *IDN? within {_ANSWER_S:g} s: is it on, and is its baud 9600?"}
+        raise NotAvailable(f"the instrument {address}", f"no answer to *IDN? within {_ANSWER_S:g} s: is it on, and is its baud 9600?")
     dialect = recognise(idn)
     if dialect is None:
         why = "no dialect knows it: `chub ichis instruments` lists those there are; a package of your own adds one (commshub.instrument)"

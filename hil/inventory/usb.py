@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import re
+import stat
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -113,6 +114,13 @@ def port_state(port: str) -> tuple[str, str]:
     if holders:
         return "in use", f"stop {', '.join(holders)}: a port serves one program at a time"
     return "free", ""
+
+
+def is_serial(port: str) -> bool:
+    """True for a serial device or a pseudo-terminal; it is not opened for that, which would reset some dongles."""
+    node = os.stat(port)
+    kind = Path(f"/sys/dev/char/{os.major(node.st_rdev)}:{os.minor(node.st_rdev)}/subsystem")  # a pseudo-terminal has none
+    return stat.S_ISCHR(node.st_mode) and (not kind.exists() or kind.resolve().name == "tty")
 
 
 def _group(number: int) -> str:

@@ -42,14 +42,20 @@ def test_the_newest_run_and_its_keys_are_taken_where_none_is_named(tmp_path: Pat
     monkeypatch.chdir(tmp_path)
     for name in ("20260101-1", "20260102-1"):
         (tmp_path / "runs" / name).mkdir(parents=True)
-        (tmp_path / "runs" / name / "han.pcapng").write_bytes(name.encode())
+        (tmp_path / "runs" / name / "han.pcapng").write_bytes(b"\n\r\r\n" + name.encode())
     (tmp_path / "runs" / "20260102-1" / "zigbee_pc_keys").write_text(KEYS)
     done = CliRunner().invoke(capture, ["--no-follow", "--keys", "wireshark"], catch_exceptions=False)
-    assert done.output == "20260102-1"
+    assert done.output_bytes == b"\n\r\r\n20260102-1"
     copied = tmp_path / "wireshark" / "zigbee_pc_keys"
     assert (copied.read_text(), copied.stat().st_mode & 0o777) == (KEYS, 0o600)
     with pytest.raises(NotAvailable, match="export them"):
         CliRunner().invoke(capture, ["runs/20260101-1", "--no-follow", "--keys", "w"], catch_exceptions=False)
+
+
+def test_a_file_that_is_no_capture_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no frames here")
+    with pytest.raises(NotAvailable, match="no pcapng file"):
+        CliRunner().invoke(capture, [str(tmp_path / "notes.txt")], catch_exceptions=False)
 
 
 def test_without_a_run_it_is_told_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
