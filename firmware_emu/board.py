@@ -29,7 +29,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from firmware_emu import extensions
-from firmware_emu.errors import BoardError, in_words, one_of
+from firmware_emu.errors import BoardError, in_toml, in_words, one_of
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
 
 TomlValue = str | int | float | bool | datetime | list["TomlValue"] | dict[str, "TomlValue"]
@@ -37,7 +37,7 @@ TomlValue = str | int | float | bool | datetime | list["TomlValue"] | dict[str, 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f'{value!r} is not text: write it in quotes, as "00-DB-12-34-56-78-90-A0"')
+        raise ValueError(f'{in_toml(value)} is not text: write it in quotes, as "00-DB-12-34-56-78-90-A0"')
     return value
 
 
@@ -532,7 +532,7 @@ def _resolve(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, TomlValue]:
     if base is None:
         return table
     if not isinstance(base, str):
-        raise BoardError(str(path), "extends", f"{base!r} is not the name of a board")
+        raise BoardError(str(path), "extends", f"{in_toml(base)} is not the name of a board")
     below = _resolve(_find(base, path.parent, str(path), "extends"), (*seen, path.resolve()))
     return _merge(below, table)
 
@@ -592,11 +592,11 @@ def load_board(name: str = "simulated", settings: tuple[str, ...] = ()) -> Board
         elif first["type"] == "missing":
             problem = "missing: a board needs it" + _expected("", _keys((*first["loc"][:-1], "")))
         elif first["type"] == "literal_error":
-            problem = f"read {first['input']!r}" + _expected(first["input"], _choices(first["loc"]))
+            problem = f"read {in_toml(first['input'])}" + _expected(first["input"], _choices(first["loc"]))
         else:
             problem = first["msg"].removeprefix("Value error, ")
             if not key.endswith("install_code"):  # a secret: never shown
-                problem += f" (read: {first['input']!r})"
+                problem += f" (read: {in_toml(first['input'])})"
         raise BoardError(str(path), key, problem) from wrong
     for key, problem in board.impossible():
         raise BoardError(str(path), key, problem)

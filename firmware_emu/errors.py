@@ -24,9 +24,10 @@ boundary: the hub and the devices answer with the status the specification asks 
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -52,6 +53,20 @@ def in_words(error: BaseException) -> str:
         words = os.strerror(int(number[1])) if int(number[1]) > 0 else str(error.strerror)
         return f"{words}: {error.filename}" if error.filename else words
     return text or type(error).__name__
+
+
+def in_json(value: object) -> str:
+    """A value of a JSON document as its author wrote it: ``true`` and ``"text"``."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def in_toml(value: object) -> str:
+    """A value of a TOML file as its author wrote it: ``true``, ``"text"``, ``2026-01-05``, ``{host = "meter"}``."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} = {in_toml(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(in_toml(inner) for inner in value) + "]"
+    return in_json(value) if isinstance(value, str | bool) else str(value)
 
 
 class CommsHubError(Exception):

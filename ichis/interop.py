@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import BoardError, one_of
+from firmware_emu.errors import BoardError, in_toml, one_of
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
 from ichis.bad_units import BAD_HUBS
@@ -76,7 +76,7 @@ def load_makers(path: Path | None = None, file: str = "makers.toml") -> Makers:
     for name, row in _rows(file, table, "host").items():
         kind = row.pop("kind", None)
         if kind not in _KINDS:
-            raise BoardError(file, f"host.{name}.kind", f"{kind!r}: expected {one_of(kind, _KINDS)}")
+            raise BoardError(file, f"host.{name}.kind", f"{in_toml(kind)}: expected {one_of(kind, _KINDS)}")
         kinds[name] = str(kind)
         hosts[name] = HostCondition(**_figures(file, f"host.{name}", row, HostCondition))  # type: ignore[arg-type]  # checked there
     hubs = {
@@ -103,7 +103,7 @@ def _figures(file: str, key: str, row: Mapping[str, object], model: type[HostCon
             kind[0], isinstance(value, int | float) and not isinstance(value, bool)
         )
         if not fits:
-            raise BoardError(file, f"{key}.{name}", f"{value!r}: expected a {kind.split(' ')[0]}")
+            raise BoardError(file, f"{key}.{name}", f"{in_toml(value)}: expected a {kind.split(' ')[0]}")
     return dict(row)
 
 

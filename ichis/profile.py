@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_emu.board import board_folders
-from firmware_emu.errors import BoardError, one_of
+from firmware_emu.errors import BoardError, in_toml, one_of
 from ichis.uart import LineProfile
 
 _NUMBERS = {
@@ -151,10 +151,10 @@ def load_profile(name: str) -> InterfaceProfile:
     if profile.host == "gas meter":
         raise BoardError(file, "host", "a gas meter as host is an option that is switched off: expected 'meter' or 'hot shoe'")
     if profile.host not in _HOSTS:
-        raise BoardError(file, "host", f"{profile.host!r}: expected 'meter' or 'hot shoe'")
+        raise BoardError(file, "host", f"{in_toml(profile.host)}: expected 'meter' or 'hot shoe'")
     for key in ("name", "version"):
         if not isinstance(table.get(key), str):
-            raise BoardError(file, key, f"{table.get(key)!r}: expected text")
+            raise BoardError(file, key, f"{in_toml(table.get(key))}: expected text")
     try:
         _ = profile.line
     except ValueError as wrong:
@@ -169,9 +169,9 @@ def _row(file: str, key: str, row: object, unit: str) -> dict[str, object]:
         if field not in row:
             raise BoardError(file, f"{key}.{field}", "missing")
     if row["unit"] != unit:
-        raise BoardError(file, f"{key}.unit", f"{row['unit']!r}: expected {unit!r}")
+        raise BoardError(file, f"{key}.unit", f"{in_toml(row['unit'])}: expected {unit!r}")
     if row["confidence"] not in _CONFIDENCE:
-        raise BoardError(file, f"{key}.confidence", f"{row['confidence']!r}: expected {one_of(row['confidence'], _CONFIDENCE)}")
+        raise BoardError(file, f"{key}.confidence", f"{in_toml(row['confidence'])}: expected {one_of(row['confidence'], _CONFIDENCE)}")
     return row
 
 
@@ -179,12 +179,12 @@ def _limit(file: str, key: str, table: object, unit: str) -> ProfileLimit:
     row = _row(file, key, table, unit)
     value = row["value"]
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise BoardError(file, f"{key}.value", f"{value!r}: expected a number that is not negative")
+        raise BoardError(file, f"{key}.value", f"{in_toml(value)}: expected a number that is not negative")
     return ProfileLimit(float(value), unit, str(row["source"]), str(row["confidence"]))
 
 
 def _choice(file: str, key: str, table: object, expected: tuple[str, ...]) -> ProfileChoice:
     row = _row(file, key, table, "text")
     if row["value"] not in expected:
-        raise BoardError(file, f"{key}.value", f"{row['value']!r}: expected {one_of(row['value'], expected)}")
+        raise BoardError(file, f"{key}.value", f"{in_toml(row['value'])}: expected {one_of(row['value'], expected)}")
     return ProfileChoice(str(row["value"]), str(row["source"]), str(row["confidence"]))

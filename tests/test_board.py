@@ -174,3 +174,19 @@ def test_a_board_is_told_with_its_real_parts_whatever_description_it_was_handed(
     listed = dict(line.split(maxsplit=1) for line in CliRunner().invoke(board, ["list"]).output.splitlines())
     assert listed["simulated"].endswith("(all virtual)")
     assert "all virtual" not in listed["dongle_efr32"] + listed["jig_ftdi"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("name = true", "(read: true)"),
+        ('extends = ["simulated"]', '["simulated"] is not the name of a board'),
+        ('name = "b"\nextends = "simulated"\n[radio]\nkind = {a = false, b = 2026-01-05}', "(read: {a = false, b = 2026-01-05})"),
+        ('name = "b"\nextends = "simulated"\n[[device]]\nname = "esme"\ntype = "ESME"\neui = true', "true is not text"),
+    ],
+)
+def test_a_refusal_quotes_the_board_as_its_author_wrote_it(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "mine.toml").write_text(line, encoding="utf-8")
+    with pytest.raises(BoardError) as refused:
+        load_board(str(tmp_path / "mine.toml"))
+    assert said in str(refused.value)

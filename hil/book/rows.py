@@ -30,7 +30,7 @@ from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import TypeAlias
 
-from firmware_emu.errors import CommsHubError, one_of
+from firmware_emu.errors import CommsHubError, in_toml, one_of
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain]"
 
@@ -212,9 +212,9 @@ def _row(table: dict[str, object], file: str) -> BookRow:
     ]:
         raise BookError(f"{where}: {missing[0]} is missing")
     if table["certainty"] not in CERTAINTIES:
-        raise BookError(f"{where}: certainty {table['certainty']!r}, expected {one_of(table['certainty'], CERTAINTIES)}")
+        raise BookError(f"{where}: certainty {in_toml(table['certainty'])}, expected {one_of(table['certainty'], CERTAINTIES)}")
     if table["device"] not in DEVICES:
-        raise BookError(f"{where}: device {table['device']!r}, expected {one_of(table['device'], DEVICES)}")
+        raise BookError(f"{where}: device {in_toml(table['device'])}, expected {one_of(table['device'], DEVICES)}")
     if (table["certainty"] == PROFILE) is not bool(table.get("profile")):
         raise BookError(f"{where}: a row that is not established names the profile value that decides, and no other row does")
     number = table["number"]
@@ -250,7 +250,7 @@ def _steps(tables: Sequence[object], where: str) -> tuple[BookStep, ...]:
         if isinstance(table, str):
             table = {"say": table}
         if not isinstance(table, dict) or "say" not in table:
-            raise BookError(f"{where}: read {table!r}, expected a step: a line, or a table with `say`")
+            raise BookError(f"{where}: read {in_toml(table)}, expected a step: a line, or a table with `say`")
         if unknown := sorted(table.keys() - _STEP):
             raise BookError(f"{where}: read {unknown[0]!r} in a step, expected {one_of(unknown[0], sorted(_STEP))}")
         if table.get("ok") == "either":

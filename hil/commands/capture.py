@@ -21,7 +21,7 @@ CAPTURE_NAME = "han.pcapng"
 _LOOK_S = 0.1
 _CHUNK = 1 << 16
 _FIRST = b"\n\r\r\n"
-"""What a pcapng file begins with: the type of its Section Header Block."""
+"""Type of the Section Header Block, with which a pcapng file begins."""
 
 
 @click.command("capture")

@@ -48,9 +48,9 @@ def test_a_row_that_no_source_establishes_names_its_profile_value() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (('certainty = "quoted"', 'certainty = "sure"'), "certainty 'sure', expected one of quoted"),
+        (('certainty = "quoted"', 'certainty = "sure"'), 'certainty "sure", expected one of quoted'),
         (('certainty = "quoted"', 'certainty = "not established"'), "names the profile value"),
-        (('device = "ESME"', 'device = "KETTLE"'), "device 'KETTLE', expected one of CHF"),
+        (('device = "ESME"', 'device = "KETTLE"'), 'device "KETTLE", expected one of CHF'),
         (('bench = "home"', 'bench = "house"'), "bench 'house', expected one of home"),
         (('source = "a source"\n', ""), "source is missing"),
         (('steps = ["esme status"]', "steps = []"), "no step"),

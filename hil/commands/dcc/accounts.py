@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from firmware_emu.errors import in_toml
 from hil.commands.dcc.options import json_option, show
 from hil.dcc.base.months import Month
 from hil.sec.charging.commercial import (
@@ -91,7 +92,7 @@ def hub_of(row: Mapping[str, Any]) -> HubAsset:
     dates = {name: row.pop(name) for name in ("delivered", "installed", "commissioned", "removed") if name in row}
     for name, day in dates.items():
         if not isinstance(day, date):
-            raise ChargingError(f"hub {row.get('name')}: {name} is {day!r}, expected a date such as 2026-03-01")
+            raise ChargingError(f"hub {row.get('name')}: {name} is {in_toml(day)}, expected a date such as 2026-03-01")
     return HubAsset(cost_gbp=cost, contract_ends=ends, **dates, **row)
 
 

@@ -12,7 +12,7 @@ import click
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import RemotePartyRole
-from firmware_emu.errors import IdentifierError, NotAvailable, nearest
+from firmware_emu.errors import IdentifierError, NotAvailable, in_json, nearest
 from firmware_emu.extras import Choice
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import JsonLines, Record, Trace
@@ -59,7 +59,7 @@ def _content(body: str) -> dict[str, Content]:
     except json.JSONDecodeError as error:
         raise click.BadParameter(f"no JSON: {error}", param_hint="--body") from None
     if not isinstance(read, dict):
-        raise click.BadParameter("expected a JSON object", param_hint="--body")
+        raise click.BadParameter(f"read {in_json(read)[:60]}, expected a JSON object", param_hint="--body")
     return read
 
 

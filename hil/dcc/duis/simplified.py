@@ -12,7 +12,7 @@ from typing import Final
 
 from lxml import etree
 
-from firmware_emu.errors import IdentifierError
+from firmware_emu.errors import IdentifierError, in_json
 from firmware_emu.ids import Eui64
 from hil.dcc.duis.document import parse_document
 from hil.dcc.duis.request import SERVICE_NAMESPACE, RequestError, RequestId, line_of
@@ -88,7 +88,7 @@ def document_of(content: object, schema_version: str) -> bytes:
     header, body = _part(content, "header"), _part(content, "body")
     kind = header.get("type")
     if not isinstance(kind, str) or kind not in _FIELDS:
-        raise RequestError("header.type", 0, f"read {kind!r}, expected request or response")
+        raise RequestError("header.type", 0, f"read {in_json(kind)}, expected request or response")
     root = etree.Element(_name(kind.capitalize()), nsmap={"sr": SERVICE_NAMESPACE}, schemaVersion=schema_version)
     head = etree.SubElement(root, _name("Header"))
     for name, element in _IDS.items():
@@ -99,7 +99,7 @@ def document_of(content: object, schema_version: str) -> bytes:
         if isinstance(value, Mapping):
             value = value.get(_OBJECTS.get(name, ""))
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise RequestError(f"header.{name}", 0, f"read {value!r}, expected a text or a number")
+            raise RequestError(f"header.{name}", 0, f"read {in_json(value)}, expected a text or a number")
         etree.SubElement(head, _name(element)).text = str(value)
     _fill(etree.SubElement(root, _name("Body")), body, "body")
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=False)
@@ -108,7 +108,7 @@ def document_of(content: object, schema_version: str) -> bytes:
 def _part(content: object, name: str) -> Tree:
     part = content.get(name) if isinstance(content, Mapping) else None
     if not isinstance(part, Mapping):
-        raise RequestError(name, 0, f"read {part!r}, expected an object")
+        raise RequestError(name, 0, f"read {in_json(part)}, expected an object")
     return part
 
 
@@ -117,7 +117,9 @@ def _id_of(told: Tree, name: str) -> str:
         originator, target = (Eui64.parse(str(told.get(one))) for one in ("originatorId", "targetId"))
         return str(RequestId(originator, target, int(str(told.get("counter")))))
     except (IdentifierError, ValueError) as error:
-        raise RequestError(f"header.{name}", 0, f"read {dict(told)}, expected originatorId, targetId and counter: {error}") from error
+        raise RequestError(
+            f"header.{name}", 0, f"read {in_json(dict(told))}, expected originatorId, targetId and counter: {error}"
+        ) from error
 
 
 def _fill(element: etree._Element, content: object, path: str) -> None:
@@ -125,7 +127,7 @@ def _fill(element: etree._Element, content: object, path: str) -> None:
         element.text = content
         return
     if not isinstance(content, Mapping):
-        raise RequestError(path, 0, f"read {content!r}, expected text or an object: every leaf is text")
+        raise RequestError(path, 0, f"read {in_json(content)}, expected text or an object: every leaf is text")
     for name, value in content.items():
         try:
             if name == "#text":
@@ -136,4 +138,4 @@ def _fill(element: etree._Element, content: object, path: str) -> None:
                 for one in value if isinstance(value, list) else [value]:
                     _fill(etree.SubElement(element, _name(name)), one, f"{path}.{name}")
         except ValueError as error:  # lxml: a name or a character that XML does not have
-            raise RequestError(f"{path}.{name}", 0, f"read {str(value)[:80]!r}, expected what XML can hold: {error}") from error
+            raise RequestError(f"{path}.{name}", 0, f"read {in_json(value)[:80]}, expected what XML can hold: {error}") from error

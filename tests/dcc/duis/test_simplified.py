@@ -40,10 +40,11 @@ def test_a_counter_beyond_what_json_readers_keep_is_text_and_objects_of_the_pars
     ("change", "said"),
     [
         ({"body": {"a": 1}}, "body.a: read 1, expected text or an object: every leaf is text"),
-        ({"body": {"a b": "1"}}, "body.a b: read '1', expected what XML can hold"),
-        ({"header": {"type": ["request"]}}, "header.type: read ['request'], expected request or response"),
-        ({"header": {"type": "alert"}}, "header.type: read 'alert', expected request or response"),
-        ({"body": None}, "body: read None, expected an object"),
+        ({"body": {"a b": "1"}}, 'body.a b: read "1", expected what XML can hold'),
+        ({"header": {"type": ["request"]}}, 'header.type: read ["request"], expected request or response'),
+        ({"header": {"type": "alert"}}, 'header.type: read "alert", expected request or response'),
+        ({"body": None}, "body: read null, expected an object"),
+        ({"body": {"a": {"b": [True]}}}, "body.a.b: read true, expected text or an object"),
     ],
 )
 def test_what_is_not_the_simplified_form_is_told_by_its_place(duis: Path, change: dict[str, object], said: str) -> None:
