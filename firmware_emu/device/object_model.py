@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from firmware_emu.clock import EPOCH
@@ -125,6 +126,7 @@ def execute_due(device: GbcsDevice, model: ObjectModel, action: FutureAction) ->
             activate(model, key)
     except CommsHubError as problem:
         event = NOT_DONE
+        device.taken_back()
         device.note_failure(str(problem))
         device.trace.emit("device", device.name, "not activated", kind=KIND, key=action.key, reason=str(problem))
     if event == DONE and not model.tells_done:
@@ -178,18 +180,13 @@ class ObjectModel:
         self._last: dict[Key, tuple[bytes, Data]] = {}
         """Octets that were read last, and their value."""
         self.changes = 0
-        """Rises with every value written, and where some may have been rolled back."""
-        self._unsure = False
+        """Rises with every value written, and where some were rolled back."""
 
-    def declare(self, key: Key, attribute: Attribute) -> None:
-        """Add an attribute to the model."""
-        self.attributes[key] = attribute
-        self.classes.setdefault(key[1], set()).add(key[0])
-
-    def load(self, text: str, name: str) -> None:
-        """Declare every row of a model file. Raises BoardError naming the file and the line."""
-        for key, attribute in _parsed(text, name):
-            self.declare(key, attribute)
+    def load(self, package: str, name: str) -> None:
+        """Declare every row of a model file of that package. Raises BoardError naming the file and the line."""
+        self.attributes |= (rows := _rows(package, name))
+        for class_id, obis in dict.fromkeys(key[:2] for key in rows):
+            self.classes.setdefault(obis, set()).add(class_id)
 
     def read(self, key: Key) -> Data:
         """The present value, whatever the access rights say. Raises KeyError for an attribute that is not declared."""
@@ -209,18 +206,16 @@ class ObjectModel:
         """Store a value, whatever the access rights say."""
         self._store.put(self._name(key), value.encode())
         self.changes += 1
-        self._unsure = True
 
     def forget(self) -> None:
-        """Values written since the last call may have been rolled back in the store."""
-        if self._unsure:
-            self.changes += 1
-            self._unsure = False
+        """Values that were written were rolled back in the store."""
+        self.changes += 1
 
-    def withhold(self, obis: bytes) -> None:
-        """Devices of this variant have no such object: what a request asks of it is undefined."""
-        self.classes.pop(obis, None)
-        self.broken |= {key: AccessResult.OBJECT_UNDEFINED for key in (*self.attributes, *self.methods) if key[1] == obis}
+    def withhold(self, objects: Collection[bytes]) -> None:
+        """Devices of this variant have no such ``objects`` (OBIS codes): what a request asks of them is undefined."""
+        for obis in objects:
+            self.classes.pop(obis, None)
+        self.broken |= {key: AccessResult.OBJECT_UNDEFINED for key in (*self.attributes, *self.methods) if key[1] in objects}
 
     def known(self, class_id: int, obis: bytes) -> AccessResult:
         """SUCCESS if the object is in the model, else which error a request for it gets."""
@@ -233,10 +228,11 @@ class ObjectModel:
         return f"{self._prefix}{key[0]}/{key[1].hex()}/{key[2]}"
 
 
-@lru_cache(maxsize=8)
-def _parsed(text: str, name: str) -> tuple[tuple[Key, Attribute], ...]:
+@cache
+def _rows(package: str, name: str) -> Mapping[Key, Attribute]:
     """The rows of a model file, read once for all Devices of a type."""
-    found: list[tuple[Key, Attribute]] = []
+    found: dict[Key, Attribute] = {}
+    text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
     for number, row in enumerate(csv.DictReader(text.splitlines()), start=2):
         try:
             key = (int(row["class"]), parse_obis(row["obis"]), int(row["attribute"]))
@@ -244,8 +240,8 @@ def _parsed(text: str, name: str) -> tuple[tuple[Key, Attribute], ...]:
             initial = decode_data(bytes.fromhex(row["value"])) if row["value"] else zeros[0]
         except (ValueError, DecodeError) as problem:
             raise BoardError(name, f"line {number}", str(problem)) from problem
-        found.append((key, Attribute("r" in row["access"], "w" in row["access"], initial, tuple(zeros[1:]))))
-    return tuple(found)
+        found[key] = Attribute("r" in row["access"], "w" in row["access"], initial, tuple(zeros[1:]))
+    return found
 
 
 def same_type(declared: Data, value: Data) -> bool:
@@ -279,6 +275,7 @@ _TOKEN = re.compile(r"\s*([a-z0-9-]+)(?:\[(\d+)\])?")
 _SIZED = re.compile(r"(octet-string|visible-string|utf8-string|bit-string)\((\d+)\)")
 
 
+@cache
 def zero_of(text: str) -> Data:
     """The zero value of a type text. Raises ValueError naming what cannot be read."""
     compact = re.fullmatch(r"compact-array\(type description ([0-9a-f]+)\)", text)

@@ -248,6 +248,8 @@ class GbcsDevice:
         self.executor = executor
         self.logs_event: Callable[[int], bool] = lambda code: True
         """True for an event that goes into its log: a meter of which that is configured asks its settings."""
+        self.taken_back: Callable[[], None] = lambda: None
+        """Called when what a Command or a later action did was undone in the store: nothing of it that is only in memory counts."""
         self.handlers = use_cases.handlers
         self.profile = profile or standard_profile()
         self.checks = Checks(eui64, device_type, credentials, self.profile)
@@ -388,6 +390,7 @@ class GbcsDevice:
 
     def _undone(self, message: Message, waiting: int, event: str, reason: str, result: AccessResult) -> bytes | None:
         """The failure that answers a Command of which nothing took effect; its alerts, after the first ``waiting``, are not sent."""
+        self.taken_back()
         if self._held_back is not None:
             del self._held_back[waiting:]
         self._reply = ResponseDraft(self, message)
@@ -427,11 +430,14 @@ class GbcsDevice:
                     raise CommsHubError(f"{self.name} has stored a future action of kind {action.kind!r} that nobody executes")
                 self._failures = []
                 reason: str | None = None
+                waiting = len(self._held_back)
                 try:
                     with self.store.transaction():
                         execute(self, action)
                 except CommsHubError as problem:
                     reason = str(problem)
+                    del self._held_back[waiting:]  # they would tell of what was undone
+                    self.taken_back()
                 self.trace.emit(
                     "device",
                     self.name,

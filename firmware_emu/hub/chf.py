@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import resources
 
 from firmware_emu.crypto.aes_mmo import install_code_link_key
 from firmware_emu.device import firmware
@@ -95,7 +94,7 @@ class ChfExecutor:
 
     def _model(self) -> ObjectModel:
         model = ObjectModel(self._device.store, self._device.prefix)
-        model.load(resources.files("firmware_emu.hub").joinpath("chf_objects.csv").read_text(encoding="utf-8"), "chf_objects.csv")
+        model.load("firmware_emu.hub", "chf_objects.csv")
         config, device = self._config, self._device
         model.classes.setdefault(_HISTORIC, set()).add(104)
         model.methods.update(

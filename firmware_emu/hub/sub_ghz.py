@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
-from importlib import resources
 
 from firmware_emu.device.event_log import LogEntry
 from firmware_emu.device.object_model import ObjectModel, time_range
@@ -105,8 +104,7 @@ class SubGhz:
         self.pending: Callable[[], tuple[int, int] | None] = lambda: None
         self.channel_read: Callable[[], None] = lambda: None
         self.suspended_min: Callable[[Eui64], int] = lambda device: 0
-        text = resources.files("firmware_emu.hub").joinpath("sub_ghz_objects.csv").read_text(encoding="utf-8")
-        model.load(text, "sub_ghz_objects.csv")
+        model.load("firmware_emu.hub", "sub_ghz_objects.csv")
         model.writers[_CONFIGURATION] = self._configured
         model.writers[_SCAN] = self._scan
         model.readers[_CHANNEL] = lambda: BitString(self.channel_octets, 32)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 
 from firmware_emu.crypto.keystore import Keystore
@@ -165,21 +163,6 @@ def test_logs_keep_their_hundred_newest_entries(device_pki: Keystore) -> None:
         bench.esme.events.tell(0x81AB if number % 2 else 0x81AA)
     log = bench.read(7, "0-0:99.98.0")
     assert len(log.elements) == 100  # type: ignore[attr-defined]
-
-
-class _Torn(Exception):
-    pass
-
-
-def test_settings_that_are_rolled_back_in_the_store_are_the_old_ones_again(device_pki: Keystore) -> None:
-    meter = (bench := Bench(device_pki)).esme
-    before = meter.metering.settings.limit
-    with contextlib.suppress(_Torn), meter.store.transaction():
-        bench.do(0x0043, limit(6900, 300, 30, disables=True))
-        assert meter.metering.settings.limit.watts == 6900
-        raise _Torn
-    meter.receive(b"")  # whatever came: what was counted and set since is in doubt
-    assert meter.metering.settings.limit == before
 
 
 def test_a_command_that_changes_nothing_wakes_nobody_and_one_that_does_wakes_who_waits_for_the_next_moment(device_pki: Keystore) -> None:

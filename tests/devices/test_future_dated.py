@@ -7,6 +7,7 @@ import pytest
 from firmware_emu.clock import EPOCH, Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
+from firmware_emu.errors import KeystoreError
 from firmware_emu.gbcs import cosem_time, protect
 from firmware_emu.gbcs.axdr import Data, DoubleLong, LongUnsigned, OctetString
 from firmware_emu.gbcs.dlms import (
@@ -126,3 +127,33 @@ def test_a_future_dated_setting_that_fails_changes_nothing_and_is_told_by_8f67(d
     body = DataNotification.decode(alert.payload).body.elements  # type: ignore[attr-defined]
     assert body[0] == LongUnsigned(0x8F67)
     assert bench.meter.model.read((9000, THRESHOLD, 2)) != DoubleLong(700)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_meter_forgets_what_it_counted_and_was_set_in_a_command_or_a_later_action_that_was_undone(
+    device_pki: Keystore, monkeypatch: pytest.MonkeyPatch, later: bool
+) -> None:
+    bench = Bench(device_pki, Esme, ESME)
+    meter = bench.meter
+    assert isinstance(meter, Esme)
+    meter.update()
+    before = meter.metering.settings.terms
+
+    def fail() -> None:
+        assert meter.metering.settings.terms != before
+        meter.metering.cut_off = True
+        raise KeystoreError("the meter", "out of order")
+
+    when = in_an_hour(meter) if later else cosem_time.NOW
+    if later:
+        bench.ask(0x001F, threshold(700, when))
+    with monkeypatch.context() as patch:
+        patch.setattr(meter.metering, "look", fail)
+        if later:
+            assert bench.later(3600) == []
+        else:
+            (result, _) = AccessResponse.decode(bench.ask(0x001F, threshold(700, when)).payload).results
+            assert result.code is AccessResult.OTHER_REASON
+    meter.clock_offset += 1
+    meter.update()
+    assert (meter.metering.settings.terms, meter.metering.cut_off) == (before, False)

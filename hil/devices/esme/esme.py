@@ -132,10 +132,11 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         esme_settings.install(self, self.model, self.controls)
         esme_model.install(self, self.model, self.controls)
         esme_logs.install(self, self.model, self.controls)
-        for obis in (*(SECOND_ELEMENT_OBJECTS if variant.elements == 1 else ()), *(FURTHER_PHASES_OBJECTS if variant.phases == 1 else ())):
-            self.model.withhold(parse_obis(obis))
+        absent = (*(SECOND_ELEMENT_OBJECTS if variant.elements == 1 else ()), *(FURTHER_PHASES_OBJECTS if variant.phases == 1 else ()))
+        self.model.withhold({parse_obis(obis) for obis in absent})
         self._dlms = DlmsServer(self.gbcs, self.model)
         self.use(self)
+        self.gbcs.taken_back = self._forget
         self._go_on()
 
     def read(self, class_id: int, obis: str, attribute: int) -> Data:
@@ -200,10 +201,7 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
     def receive(self, data: bytes) -> None:
         """One message from the hub. A change of supplier leaves a snapshot (reference gbcs-behaviour 5)."""
         supplier = self.credentials.party(RemotePartyRole.SUPPLIER)
-        try:
-            super().receive(data)
-        finally:
-            self._forget()
+        super().receive(data)
         if self.credentials.party(RemotePartyRole.SUPPLIER) != supplier:
             self.update()
             self.metering.changed()
@@ -211,15 +209,15 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
     def _execute_due(self, device: GbcsDevice, action: FutureAction) -> None:
         """A future-dated setting: everything up to its moment is counted under the old ones."""
         self._bring(action.when)
-        try:
-            with self._alone():
-                object_model.execute_due(device, self.model, action)
-                self.metering.look()
-        finally:
-            self._forget()
+        with self._alone():
+            changes = self.model.changes
+            object_model.execute_due(device, self.model, action)
+            if self.model.changes != changes:
+                self.settings_changed()
+            self.metering.look()
 
     def _forget(self) -> None:
-        """After what may have been rolled back in the store: nothing that is only in memory counts."""
+        """After what was undone in the store: nothing that is only in memory counts."""
         self.model.forget()
         self.metering.forget()
         self.controls.forget()

@@ -7,6 +7,7 @@ mask and actions, 256 bits each. Critical codes (8Fxx) cannot be configured.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from firmware_emu.crypto.roles import RemotePartyRole
 from firmware_emu.device.event_log import LogEntry, LogName, configurable_events, route
@@ -69,9 +70,7 @@ class EventSettings:
     def _log_by_default(self, high: int, group: str) -> None:
         """Events are logged until that is switched off; alerts are off until configured (reference gbcs-spec-notes 16, ECS25 defaults)."""
         setting = _setting(group, _LOG)
-        codes = {code for code in (*configurable_events(), *event_codes().values()) if code >> 8 == high}
-        bits = sum(1 << (code & 0xFF) for code in codes)
-        self._model.attributes[setting] = replace(self._model.attributes[setting], initial=_string(bits))
+        self._model.attributes[setting] = replace(self._model.attributes[setting], initial=_all_of(high))
 
     def _value(self, setting: Key) -> int:
         value = self._model.read(setting)
@@ -106,6 +105,13 @@ class EventSettings:
                 esme.send(gbcs.alert(code, party=RemotePartyRole.NETWORK_OPERATOR if power else None))
             except (KeystoreError, ProtectionError) as problem:
                 esme.trace.emit("device", esme.name, "alert not sent", code=f"{code:04x}", reason=str(problem))
+
+
+@cache
+def _all_of(high: int) -> BitString:
+    """Every event whose code has that first octet."""
+    codes = {code for code in (*configurable_events(), *event_codes().values()) if code >> 8 == high}
+    return _string(sum(1 << (code & 0xFF) for code in codes))
 
 
 def _string(value: int) -> BitString:

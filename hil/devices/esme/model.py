@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from importlib import resources
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.device import firmware
@@ -43,7 +42,7 @@ RELIABLE, INVALID, UNRELIABLE = 0, 1, 2
 def load(esme: MeterPart) -> ObjectModel:
     """The model as declared, without what is live."""
     model = ObjectModel(esme.store, esme.gbcs.prefix)
-    model.load(resources.files(__package__).joinpath("objects.csv").read_text(encoding="utf-8"), "objects.csv")
+    model.load("hil.devices.esme", "objects.csv")
     return model
 
 

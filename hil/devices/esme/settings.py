@@ -4,10 +4,10 @@ resets."""
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 
 from firmware_emu.device.object_model import Key, ObjectModel
@@ -49,16 +49,23 @@ def _key(class_id: int, obis: str, attribute: int = 2) -> Key:
 
 
 def _initial_values(model: ObjectModel) -> None:
+    for key, value in _initial().items():
+        model.attributes[key] = replace(model.attributes[key], initial=value)
+
+
+@cache
+def _initial() -> Mapping[Key, Data]:
     text = resources.files(__package__).joinpath("initial.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
-        key = _key(int(row["class"]), row["obis"], int(row["attribute"]))
-        model.attributes[key] = replace(model.attributes[key], initial=decode_data(bytes.fromhex(row["value"])))
+    rows = csv.DictReader(text.splitlines())
+    return {_key(int(row["class"]), row["obis"], int(row["attribute"])): decode_data(bytes.fromhex(row["value"])) for row in rows}
 
 
 # --- passive values
 
 
-def _activations(esme: EsmePart, model: ObjectModel) -> None:
+@cache
+def _copies() -> Mapping[Key, Sequence[tuple[Key, Key]]]:
+    """Source and target of the values that an activation copies, by its key."""
     copies: dict[Key, list[tuple[Key, Key]]] = {}
     text = resources.files(__package__).joinpath("activations.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
@@ -67,10 +74,17 @@ def _activations(esme: EsmePart, model: ObjectModel) -> None:
         source = _key(int(row["from_class"]), row["from_obis"], int(row["from_attribute"]))
         target = _key(int(row["to_class"]), row["to_obis"], int(row["to_attribute"]))
         copies.setdefault(at, []).append((source, target))
+    return copies
 
+
+_PASSIVE = {20: 10, 111: 13, 113: 7, 9000: 6}
+"""Attribute that holds when the passive values of an object are activated, by class."""
+
+
+def _activations(esme: EsmePart, model: ObjectModel) -> None:
     def activate(key: Key) -> Callable[[], None]:
         def run() -> None:
-            for source, target in copies.get(key, ()):
+            for source, target in _copies().get(key, ()):
                 model.write(target, _fitted(model.read(source), target))
             if key[0] == 111:
                 mode = model.read(_key(111, "0-1:19.0.0"))
@@ -83,7 +97,7 @@ def _activations(esme: EsmePart, model: ObjectModel) -> None:
         return run
 
     for key in tuple(model.attributes):
-        if key[2] == {20: 10, 111: 13, 113: 7, 9000: 6}.get(key[0]):
+        if key[2] == _PASSIVE.get(key[0]):
             model.activations[key] = activate(key)
     balance = "0-0:94.44.2.20"
 

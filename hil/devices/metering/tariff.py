@@ -281,11 +281,11 @@ def unit_charge(value: Data) -> Mapping[int, Fraction]:
     found: dict[int, Fraction] = {}
     match value:
         case Structure(elements=(Structure(elements=(Integer(value=commodity), Integer(value=scale))), Structure(), Array(elements=table))):
+            step = millipence(1, scale) * (Fraction(1000, 10**commodity) if commodity > 0 else 1)
             for entry in table:
                 match entry:
                     case Structure(elements=(OctetString(octets=index), Long(value=amount))):
-                        per_kwh = Fraction(1000, 10**commodity) if commodity > 0 else 1
-                        found[index[0] if index else 0] = millipence(amount, scale) * per_kwh
+                        found[index[0] if index else 0] = amount * step
     return found
 
 
