@@ -164,12 +164,20 @@ _TOLD = BAD | {"formed", "joined", "commissioned", "boot", "ac lost", "supply of
 
 def quiet(record: Record) -> bool:
     """True for a record that a prompt shows unasked: trouble, joins and alerts; not what faults do, and nothing twice."""
-    return record.event in _TOLD and record.area != "bench" and record.source != "radio"
+    return _waiting(record) or (record.event in _TOLD and record.area != "bench" and record.source != "radio")
 
 
 def halted(record: Record) -> bool:
-    """True for a Command, a Response or a service request that did not go on: what a verb that waits for its answer is told at once."""
-    return record.event in BAD and record.area != "bench" and record.message is not None and ":alert:" not in record.message
+    """True for a Command, a Response or a service request that did not go on: what a verb that waits for its answer is told at once,
+    and how it can stop waiting."""
+    if record.area == "bench":
+        return _waiting(record)
+    return record.event in BAD and record.message is not None and ":alert:" not in record.message
+
+
+def _waiting(record: Record) -> bool:
+    """True for the bench's word on a verb that still waits."""
+    return record.area == "bench" and record.event == "waiting"
 
 
 def read_trace(folder: Path) -> list[Record]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from firmware_emu.clock import span_text
 from firmware_emu.console.core import Core, Noun
 from firmware_emu.console.declare import WordError
+from firmware_emu.console.records import halted
 from firmware_emu.console.result import Result
 from firmware_emu.console.why import earliest
 from firmware_emu.errors import one_of
 from firmware_emu.ids import Eui64
+from firmware_emu.trace import Record
 from hil.bench.home import Home
 from hil.bench.station import Station
 from hil.dcc.base.results import Outcome
@@ -80,9 +85,31 @@ class RigNoun(Noun):
         """A service request by a party of the board; without ``by``, by the supplier that the target (or the Device it is about) holds;
         without ``counter``, under its next one."""
         dcc, user = self.station.dcc, self.sender(about or target, by)
-        if not counter:
-            return await self.station.ask(user, variant, target, body, wait_s=wait_s)
-        return await dcc.send(user, new_request(variant, user.eui64, target or dcc.eui, counter, body), wait_s=wait_s)
+        with self._told_of_the_wait(wait_s):
+            if not counter:
+                return await self.station.ask(user, variant, target, body, wait_s=wait_s)
+            return await dcc.send(user, new_request(variant, user.eui64, target or dcc.eui, counter, body), wait_s=wait_s)
+
+    @contextlib.contextmanager
+    def _told_of_the_wait(self, wait_s: float) -> Iterator[None]:
+        """Where time passes as on a wall clock, a halt is followed by a word on how long the DCC goes on waiting, and how to stop."""
+        clock, trace = self.bench.clock, self.bench.trace
+        until, told = clock.now() + wait_s, False
+
+        def tell(record: Record) -> None:
+            nonlocal told
+            if told or clock.warp or not halted(record):
+                return
+            told = True
+            left = span_text(round(until - record.time))
+            reason = f"no end yet: the DCC waits for the answer for up to {left} more; Ctrl-C ends this wait, `why` tells the cause"
+            asyncio.get_running_loop().call_soon(partial(trace.emit, "bench", "dcc", "waiting", reason=reason))
+
+        end = trace.subscribe(tell)
+        try:
+            yield
+        finally:
+            end()
 
     def verdict(self, outcome: Outcome, name: str) -> Result:
         """A service request's end; where it began to end before the hop that its verdict names, with that cause."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from firmware_emu.console import Bench, BlockingBench, Result
+from firmware_emu.console.records import halted
 from firmware_emu.console.why import octet_differences, why
 from firmware_emu.trace import Record, Scalar
 from hil.journeys.forgery import signed_by_another, with_flipped_mac_bit
@@ -180,3 +181,22 @@ def test_a_response_that_was_refused_is_the_cause_of_a_verdict_that_nothing_came
         assert told.record is records[4]
         assert told.said == "refused at chf to esme: the MAC does not hold; in the end refused at chf, @6"
         assert [hop.number for hop in told.hops] == [1, 2, 3, 5, 6]
+
+
+def test_a_wait_on_the_wall_clock_is_told_with_how_long_it_lasts_and_how_to_end_it() -> None:
+    shown: list[Record] = []
+    with Bench.open("simulated", seed=7) as bench:
+        trace, clock = bench.handle.core.trace, bench.clock
+        bench.handle.show = shown.append
+
+        def on_the_wall(record: Record) -> None:  # for the one moment, so that no test waits
+            clock.warp = not halted(record) or record.event == "waiting"
+
+        end = trace.subscribe(on_the_wall)
+        for line in ("hub form", "esme add", "fault add response 4.1.1 with a wrong MAC", "dcc read esme"):
+            list(bench.handle.say(line))
+        end()
+    refused, waiting, *_ = shown
+    assert (refused.source, refused.event) == ("responses", "refused")
+    assert str(waiting.detail["reason"]).startswith("no end yet: the DCC waits for the answer for up to 2 h more; Ctrl-C ends this wait")
+    assert sum(record.event == "waiting" for record in shown) == 1
