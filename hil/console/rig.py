@@ -92,7 +92,7 @@ class RigNoun(Noun):
 
     @contextlib.contextmanager
     def _told_of_the_wait(self, wait_s: float) -> Iterator[None]:
-        """Where time passes as on a wall clock, a halt is followed by a word on how long the DCC goes on waiting, and how to stop."""
+        """Tell after a halt how long the DCC goes on waiting, and how to stop, on a clock that does not jump there."""
         clock, trace = self.bench.clock, self.bench.trace
         until, told = clock.now() + wait_s, False
 

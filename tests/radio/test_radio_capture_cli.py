@@ -39,6 +39,7 @@ def test_frames_written_after_the_reader_came_reach_it_through_a_fifo(tmp_path: 
 
 
 def test_the_newest_run_and_its_keys_are_taken_where_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHUB_RUNS", raising=False)
     monkeypatch.chdir(tmp_path)
     for name in ("20260101-1", "20260102-1"):
         (tmp_path / "runs" / name).mkdir(parents=True)
@@ -59,6 +60,7 @@ def test_a_file_that_is_no_capture_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_run_it_is_told_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHUB_RUNS", raising=False)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(NotAvailable, match="chub run demo"):
         CliRunner().invoke(capture, [], catch_exceptions=False)
