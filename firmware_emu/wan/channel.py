@@ -296,11 +296,11 @@ class WanChannel:
 
     def _take(self, frame: WanFrame) -> None:
         kind = frame.kind.name.lower()
-        if frame.sequence <= (self._number("received") or 0):
-            self._repeated(frame)
-            return
         try:
-            with self._store.transaction():
+            with self._store.transaction():  # its look as well: another process may take the frame over an older connection
+                if frame.sequence <= (self._number("received") or 0):
+                    self._repeated(frame)
+                    return
                 self._store.put(f"{self._prefix}received", _COUNTER.pack(frame.sequence))
                 self._on_frame(frame)
         except (NotAvailable, WanError):
@@ -334,10 +334,11 @@ class WanChannel:
         self._trace.emit("wan", self._side.value, "repeated", target=self._name, kind=kind, sequence=frame.sequence)
 
     def _epoch(self) -> int:
-        epoch = self._number("epoch")
-        if epoch is None:
-            epoch = self._entropy.below(1 << 63)
-            self._store.put(f"{self._prefix}epoch", _COUNTER.pack(epoch))
+        if (epoch := self._number("epoch")) is None:
+            with self._store.transaction():
+                if (epoch := self._number("epoch")) is None:
+                    epoch = self._entropy.below(1 << 63)
+                    self._store.put(f"{self._prefix}epoch", _COUNTER.pack(epoch))
         return epoch
 
     def _number(self, key: str) -> int | None:

@@ -32,7 +32,7 @@ from hil.dcc.answers.answers import Answers, HubReceiver, Responses, Stray
 from hil.dcc.answers.effects import Effects
 from hil.dcc.base.profile import DccProfile, profile
 from hil.dcc.base.refusals import refused
-from hil.dcc.base.requests import RequestEvent, Requests, RequestState, StoredRequest
+from hil.dcc.base.requests import MovedElsewhere, RequestEvent, Requests, RequestState, StoredRequest
 from hil.dcc.base.results import Outcome, Refusal
 from hil.dcc.base.services import Service, UserRole
 from hil.dcc.base.store import Bus, DccStore
@@ -278,7 +278,9 @@ class Processing:
         return refusal
 
     def _cancel_like(self, arrival: Arrival) -> list[str]:
-        return self.deferred.cancel(arrival.sender, target=arrival.request.request_id.target, variant=arrival.service.variant)
+        return self.deferred.cancel(
+            arrival.sender, self.refused_later, target=arrival.request.request_id.target, variant=arrival.service.variant
+        )
 
 
 class Dcc:
@@ -394,6 +396,13 @@ class Dcc:
         self.schedules.start(self.processing.run_scheduled)
         self.firmware.resume()
 
+    def catch_up(self) -> None:
+        """Take up from the store what other processes have told while this one could not hear them."""
+        self.repository.take_up_all()
+        self.head_end.wake_all()
+        for name in self.answers.waited_for() | self.sequence.waited_for():
+            self.bus.tell(MovedElsewhere(name))
+
     async def close(self) -> None:
         """End connections and timers, close the store."""
         await self.alerts.close()
@@ -495,7 +504,7 @@ class Dcc:
 
     def cancel(self, user: User, request: RequestId) -> bool:
         """Cancel a request of ``user`` that the DCC defers; False if it defers none of that name. Its sender is told (GW-63)."""
-        return bool(self.deferred.cancel(user.eui64, request=str(request)))
+        return bool(self.deferred.cancel(user.eui64, self.processing.refused_later, request=str(request)))
 
     async def take(self, octets: bytes | ServiceRequest, *, connection: int | None = None) -> Answered:
         """A request, or signed pre-command, of a user who is somewhere else: what it is told at once. What follows goes to its

@@ -279,3 +279,33 @@ async def test_a_frame_whose_keeping_fails_is_not_acknowledged_and_comes_again(c
     assert got == [b"x"]
     for task in tasks:
         task.cancel()
+
+
+class Contended(MemoryStore):
+    """A store that another process has as well: it writes whenever this one has to wait for its transaction."""
+
+    def __init__(self, other: Callable[[], None]) -> None:
+        super().__init__()
+        self._other: Callable[[], None] | None = other
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        if (other := self._other) is not None:
+            self._other = None
+            other()
+        return super().transaction()
+
+
+def test_a_frame_that_another_process_takes_at_the_same_time_is_handed_over_once(clock: Clock, wan: MemoryWan) -> None:
+    taken: list[bytes] = []
+    frame = WanFrame(WanKind.MESSAGE, 1, b"alert")
+    store = Contended(lambda: channel._take(frame))
+    _, channel = ends(clock, wan, MemoryStore(), store, lambda _: None, lambda one: taken.append(one.body))
+    channel._take(frame)
+    assert taken == [b"alert"]
+
+
+def test_two_processes_that_draw_the_epoch_of_one_outbox_draw_the_same(clock: Clock, wan: MemoryWan) -> None:
+    drawn: list[int] = []
+    store = Contended(lambda: drawn.append(channel._epoch()))
+    _, channel = ends(clock, wan, MemoryStore(), store, lambda _: None, lambda _: None)
+    assert [channel._epoch()] == drawn

@@ -139,6 +139,7 @@ class OpenOutage:
     chf: Eui64
     began: float
     due: float
+    told: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class OutageTable:
     def of(self, chf: Eui64) -> OpenOutage | None:
         """The hub's open outage."""
         row = self.store.row("SELECT * FROM outages WHERE chf = ?", (str(chf),))
-        return None if row is None else OpenOutage(chf, row["began"], row["due"])
+        return None if row is None else OpenOutage(chf, row["began"], row["due"], bool(row["told"]))
 
     def untold(self) -> tuple[Eui64, ...]:
         """The hubs whose users do not know yet."""

@@ -358,15 +358,14 @@ class Alerts:
         )
 
     async def _tell_outage(self, chf: Eui64) -> None:
-        outage = self._outages.of(chf)
-        if outage is None:
-            return
-        await self._context.clock.sleep(max(0.0, outage.due - self._context.clock.now()))
-        with self._context.store.transaction():
-            if self._outages.of(chf) is None:
-                return  # the hub is back at another process
-            self._outages.told(chf)
-            self.raise_dcc_alert("AD1", chf, self.relevant(chf), began=outage.began, payload="PowerOutageEvent")
+        while (outage := self._outages.of(chf)) is not None and not outage.told:
+            if (early := outage.due - self._context.clock.now()) > 0:
+                await self._context.clock.sleep(early)
+                continue  # the hub may have come back, or have gone again, at another process
+            with self._context.store.transaction():
+                if self._outages.of(chf) == outage:
+                    self._outages.told(chf)
+                    self.raise_dcc_alert("AD1", chf, self.relevant(chf), began=outage.began, payload="PowerOutageEvent")
         self._watches.pop(chf, None)
 
     async def close(self) -> None:

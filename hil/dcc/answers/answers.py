@@ -362,7 +362,9 @@ class Answers:
             raise
         if in_time:
             return self._ended(user, stored, travel)
-        return self._unanswered(stored, travel) if stored.state is RequestState.SENT else self._not_taken(stored, travel)
+        if stored.state is not RequestState.SENT:
+            return self._not_taken(stored, travel)
+        return self._unanswered(stored, travel) or self._ended(user, self.context.requests.get(name), travel)
 
     async def settle(self, name: str) -> None:
         """Wait until the Device's answer is here, its user being there or not; at the deadline the user is told that there is none."""
@@ -421,16 +423,17 @@ class Answers:
                 self._waiters.pop(name, None)
         return stored, True
 
-    def _unanswered(self, stored: StoredRequest, travel: Travel) -> Outcome:
+    def waited_for(self) -> frozenset[str]:
+        """The requests of which somebody waits for a step."""
+        return frozenset(self._waiters)
+
+    def _unanswered(self, stored: StoredRequest, travel: Travel) -> Outcome | None:
+        """None where another process took the Response at the last moment."""
         travel.leg("SM WAN, hub and Device")
-        waited = f"{self.context.clock.now() - (stored.sent or 0.0):g}"
-        if stored.chf is not None and stored.sequence is not None and self.outbox.undelivered(stored.chf, stored.sequence):
-            withdrawn = self.outbox.withdraw(stored.chf, stored.sequence)
-            fate = "withdrawn" if withdrawn else "under way, and may still reach the Device"
-            alert, refusal = "N12", refused("wan-undelivered", waited=waited, hub=stored.chf, fate=fate)
-        else:
-            alert, refusal = "N13", refused("device-silent", waited=waited, target=stored.target)
         with self.context.store.transaction():
+            if self.context.requests.state(stored.name) is not RequestState.SENT:
+                return None
+            alert, refusal = self._why_unanswered(stored)
             self._follow(self.context.requests.move(stored.name, RequestEvent.TIME_OUT), stored.name, alert)
         self.context.trace.emit(
             "dcc",
@@ -443,6 +446,15 @@ class Answers:
             refusal=refusal.name,
         )
         return self._stopped(stored, travel, refusal)
+
+    def _why_unanswered(self, stored: StoredRequest) -> tuple[str, Refusal]:
+        """The alert and the refusal; a Command that the hub cannot have is taken back."""
+        waited = f"{self.context.clock.now() - (stored.sent or 0.0):g}"
+        if stored.chf is not None and stored.sequence is not None and self.outbox.undelivered(stored.chf, stored.sequence):
+            withdrawn = self.outbox.withdraw(stored.chf, stored.sequence)
+            fate = "withdrawn" if withdrawn else "under way, and may still reach the Device"
+            return "N12", refused("wan-undelivered", waited=waited, hub=stored.chf, fate=fate)
+        return "N13", refused("device-silent", waited=waited, target=stored.target)
 
     def _not_taken(self, stored: StoredRequest, travel: Travel) -> Outcome:
         """The Response is here and waits for its user's receiving service."""

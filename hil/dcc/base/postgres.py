@@ -35,6 +35,9 @@ _TYPES = (
 )
 _INSERT = re.compile(r"INSERT OR (REPLACE|IGNORE) INTO (\w+)")
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+_HELD_MS = 60_000
+"""A process that stands still inside a transaction holds up all others: after so long the server ends its connection, and who waits so
+long is told (own limit)."""
 
 
 class Row(tuple[Any, ...]):
@@ -97,6 +100,7 @@ class PostgresDatabase:
         self._broken: NotAvailable | None = None
         self._flusher: psycopg.Connection[Any] | None = None
         self._looks = 0
+        self._connected = 0
         self._place = 0
         self._replacing: dict[str, str] = {}
         self._numbered: dict[str, str] = {}
@@ -119,7 +123,18 @@ class PostgresDatabase:
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = self._connect_plainly()
+        try:
+            with self.told():
+                self._introduce(connection)
+        except NotAvailable:
+            connection.close()
+            raise
+        self._connected += 1
+        return connection
+
+    def _introduce(self, connection: psycopg.Connection[Any]) -> None:
         connection.add_notify_handler(self._notified)
+        connection.execute(f"SET idle_in_transaction_session_timeout = {_HELD_MS}; SET lock_timeout = {_HELD_MS}")
         row = connection.execute("SELECT hashtext(current_schema()) & 2147483647").fetchone()
         self._place = 0 if row is None or row[0] is None else int(row[0])
         if self._owner:
@@ -128,7 +143,6 @@ class PostgresDatabase:
             connection.execute(self._listen)
         if self._batches:
             connection.execute("SET synchronous_commit = off")
-        return connection
 
     def _prepare(self, form: StoreForm, owner: bool) -> None:
         self.connection.execute("SELECT pg_advisory_lock(%s, %s)", (_OPEN, self._place))
@@ -185,7 +199,7 @@ class PostgresDatabase:
         with self.told():
             if (found := _INSERT.search(sql)) is not None:
                 sql = self._without_conflict(sql, found[1], found[2])
-            given = [int(value) if isinstance(value, bool) else value for value in values]
+            given = [_given(value) for value in values]
             if not self._writing and not sql.startswith("SELECT"):
                 self._commits += 1
             # Statements are the rules' own texts; values go beside them.
@@ -232,9 +246,7 @@ class PostgresDatabase:
     def inserted(self, sql: str, values: Sequence[Value], table: str) -> int:
         """Run an INSERT of one row; its number."""
         if table not in self._numbered:
-            found = self.connection.execute(
-                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attidentity <> ''", (table,)
-            ).fetchone()
+            found = self._run("SELECT attname FROM pg_attribute WHERE attrelid = ?::regclass AND attidentity <> ''", (table,)).fetchone()
             self._numbered[table] = "" if found is None else f" RETURNING {found[0]}"
         cursor = self._run(sql + self._numbered[table], values)
         row = cursor.fetchone() if cursor.description else None
@@ -244,8 +256,12 @@ class PostgresDatabase:
         """Begin to write, alone among all that have the store."""
         if self.connection.closed:
             self._again()
-        with self.told():
-            self.connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_WRITE}, {self._place})")
+        try:
+            with self.told():
+                self.connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_WRITE}, {self._place})")
+        except NotAvailable:
+            self.rollback()
+            raise
         self._writing = True
 
     def commit(self) -> None:
@@ -268,10 +284,8 @@ class PostgresDatabase:
 
     def revision(self) -> tuple[int, int]:
         """Changes with every change of the database."""
-        row = self.connection.execute(
-            "SELECT pg_current_xact_id_if_assigned() IS NULL, pg_snapshot_xmax(pg_current_snapshot())::text"
-        ).fetchone()
-        return (0, 0) if row is None else (0, int(row[1]))
+        row = self._run("SELECT pg_snapshot_xmax(pg_current_snapshot())::text", ()).fetchone()
+        return (0, 0) if row is None else (0, int(row[0]))
 
     # One flush for many commits
 
@@ -348,6 +362,11 @@ class PostgresDatabase:
         """True if this process leads those that have the store."""
         return self._leads
 
+    @property
+    def connected(self) -> int:
+        """Number of connections so far: what others told between two of them was not heard."""
+        return self._connected
+
     def lead(self) -> bool:
         """Lead from now on if nobody else does; it ends with the connection. True if this process leads."""
         if self.connection.closed:
@@ -376,6 +395,13 @@ class PostgresDatabase:
         self.connection.close()
         if self._flusher is not None:
             self._flusher.close()
+
+
+def _given(value: Value) -> Value:
+    """As PostgreSQL takes it: its text has no NUL, and no number is a truth."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    return int(value) if isinstance(value, bool) else value
 
 
 def without_password(url: str) -> str:

@@ -84,5 +84,6 @@ class Quarantine:
         return found
 
     def settle(self, number: int, state: str) -> None:
-        """Mark a held message ``released`` or ``discarded``."""
-        self._store.execute("UPDATE quarantine SET state = ? WHERE number = ?", (state, number))
+        """Mark a held message ``released`` or ``discarded``. Raises NotQuarantined where another has done that meanwhile."""
+        if not self._store.execute("UPDATE quarantine SET state = ? WHERE number = ? AND state = 'held'", (state, number)):
+            raise NotQuarantined(f"message {number} is held no longer: somebody has released or discarded it")

@@ -127,6 +127,10 @@ class Sequence:
             for task in waits:
                 task.cancel()
 
+    def waited_for(self) -> frozenset[str]:
+        """The requests of which somebody waits for a step."""
+        return frozenset(self._ends)
+
     def _event(self, name: str) -> asyncio.Event:
         return self._ends.setdefault(name, asyncio.Event())
 
@@ -154,8 +158,8 @@ class DeferredRequests:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _in_hand: set[str] = field(default_factory=set)
     _cancelled: dict[str, asyncio.Event] = field(default_factory=dict)
-    _carried: dict[str, Refused] = field(default_factory=dict)
-    """Requests that nobody waits for, and who is told of their refusal."""
+    _awaited: set[str] = field(default_factory=set)
+    """Requests whose sender waits here for their end, and so needs not be told of it."""
 
     def due(self, arrival: Arrival) -> float | None:
         """When the request is to be executed, seconds since 2000, if the DCC defers it; None if it goes on now."""
@@ -174,7 +178,11 @@ class DeferredRequests:
 
     async def wait(self, arrival: Arrival) -> Refusal | None:
         """Defer the request as long as it asks for. Returns why it may not run after all: it is refused then, or was cancelled."""
-        refusal = await self._wait(arrival, resumed=False)
+        self._awaited.add(arrival.name)
+        try:
+            refusal = await self._wait(arrival, resumed=False)
+        finally:
+            self._awaited.discard(arrival.name)
         if refusal is not None:
             self._refuse(arrival.name)
         return refusal
@@ -215,13 +223,16 @@ class DeferredRequests:
             self.context.requests.move(arrival.name, RequestEvent.RELEASE)
         return refusal
 
-    def cancel(self, user: Eui64, *, request: str | None = None, target: Eui64 | None = None, variant: str | None = None) -> list[str]:
-        """Cancel what is deferred for ``user``: one request by name, or all of a service for a Device. Returns their names."""
+    def cancel(
+        self, user: Eui64, tell: Refused, *, request: str | None = None, target: Eui64 | None = None, variant: str | None = None
+    ) -> list[str]:
+        """Cancel what is deferred for ``user``: one request by name, or all of a service for a Device. ``tell`` of each that nobody waits
+        for here, whichever process defers it. Returns their names."""
         found = self.context.requests.cancellable(user, name=request, target=target, variant=variant)
         for one in found:
             with self.context.store.transaction():
                 self.context.requests.move(one.name, RequestEvent.CANCEL)
-                if (tell := self._carried.get(one.name)) is not None:
+                if one.name not in self._awaited:
                     tell(one, refused("cancelled", request=one.name))
             self.context.trace.emit("dcc", "gateway", "cancelled", target=str(user), message=one.name)
             if (event := self._cancelled.get(one.name)) is not None:
@@ -239,7 +250,6 @@ class DeferredRequests:
     def take_up(self, name: str, go_on: GoOn, tell: Refused) -> None:
         """Defer the request as long as it asks for, then go on with it; nobody waits for it meanwhile. A full store is waited out.
         Of several processes the one that leads does it."""
-        self._carried[name] = tell
         self._start(f"deferred {name}", f"the deferred request {name}", lambda: self._carry(name, go_on, tell))
 
     def lapse(self, name: str, tell: Refused) -> None:
@@ -285,7 +295,6 @@ class DeferredRequests:
                 with self.context.store.transaction():
                     self.context.requests.move(name, RequestEvent.REFUSE)
                     tell(stored, refused("set-aside", request=name, fault=fault_named(fault)))
-        self._carried.pop(name, None)
 
     async def _taken_up(self, stored: StoredRequest, go_on: GoOn, tell: Refused) -> None:
         request = read_request(stored.xml)

@@ -224,6 +224,7 @@ class Schedules:
             "dcc", "schedules", "removed", target=str(one.user), schedule=one.number, device=str(one.device), reason=event
         )
         self._changed.set()
+        self.context.store.tell("schedules")
 
     def changed(self) -> None:
         """A schedule came or went: look when the next run is."""
@@ -244,7 +245,9 @@ class Schedules:
     async def _keep_running(self, run: Run) -> None:
         while True:
             self._changed.clear()
-            row = self.context.store.row("SELECT * FROM schedules WHERE next_run IS NOT NULL ORDER BY next_run, number LIMIT 1")
+            row = self.context.store.row(
+                "SELECT * FROM schedules WHERE next_run IS NOT NULL AND removed IS NULL ORDER BY next_run, number LIMIT 1"
+            )
             wait = None if row is None else max(0.0, row["next_run"] - self.context.clock.now())
             try:
                 async with asyncio.timeout(wait):
@@ -270,10 +273,13 @@ class Schedules:
         recurrence = Recurrence.of(body)
         following = recurrence.next_run(row["runs"] + 1, max(EPOCH + timedelta(seconds=due), self.context.clock.datetime()))
         with self.context.store.transaction():
-            self.context.store.execute(
-                "UPDATE schedules SET runs = ?, next_run = ? WHERE number = ?",
-                (row["runs"] + 1 if following is None else following[0], following and _seconds(following[1].timestamp()), row["number"]),
+            runs = row["runs"] + 1 if following is None else following[0]
+            still = self.context.store.execute(
+                "UPDATE schedules SET runs = ?, next_run = ? WHERE number = ? AND next_run = ? AND removed IS NULL",
+                (runs, following and _seconds(following[1].timestamp()), row["number"], due),
             )
+            if not still:
+                return  # another process has removed or run it since it was read
             if following is None:
                 self._remove(_schedule(row), "it came to its last day")
             sender = Eui64.parse(row["user"])

@@ -58,6 +58,11 @@ class Repository:
         self.store.tell(f"certificate {entity_of(certificate)}")
         self._use(certificate)
 
+    def take_up_all(self) -> None:
+        """Other processes may have published certificates of any Device."""
+        for certificate in self.published():
+            self._use(certificate)
+
     def take_up(self, device: Eui64) -> None:
         """Another process has published a certificate of this Device."""
         for row in self.store.rows("SELECT der FROM device_certificates WHERE device = ?", (str(device),)):

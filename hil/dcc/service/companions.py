@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from firmware_emu.errors import NotAvailable, StoreTrouble
@@ -31,6 +32,7 @@ class Company:
     _led: bool = False  # also of one that leads from the start: what others told before it heard them is in the store
     _there: frozenset[int] = field(default_factory=frozenset)
     _went: bool = False
+    _connected: int = 0  # also at the start: what others told between the opening of the store and the first hearing
 
     def __post_init__(self) -> None:
         self.companions.hear(self._heard)
@@ -54,6 +56,10 @@ class Company:
             self.dcc.trace.emit("dcc", "companions", "lost", reason="another process leads since the connection to the database broke")
             signal.raise_signal(signal.SIGTERM)  # what it does as the leader may not be done twice
             return
+        if self.companions.connected != self._connected:
+            self._connected = self.companions.connected
+            self.dcc.catch_up()
+            self._went = leads  # so is what they told the leader
         if leads and not self._led:
             self._led = True
             self.dcc.trace.emit("dcc", "companions", "leading")
@@ -72,10 +78,11 @@ class Company:
 
     def _heard(self, text: str) -> None:
         word, _, rest = text.partition(" ")
-        if word in _ALL:
-            _ALL[word](self, rest)
-        elif self.dcc.store.leads and word in _LEADER:
-            _LEADER[word](self, rest)
+        with suppress(StoreTrouble):  # the connection broke: with the next one it catches up
+            if word in _ALL:
+                _ALL[word](self, rest)
+            elif self.dcc.store.leads and word in _LEADER:
+                _LEADER[word](self, rest)
 
 
 def _deferred(one: Company, name: str) -> None:

@@ -11,7 +11,7 @@ import contextlib
 from dataclasses import dataclass
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import DecodeError, WanError
+from firmware_emu.errors import DecodeError, NotAvailable, WanError
 from firmware_emu.ids import Eui64
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Trace
@@ -95,6 +95,7 @@ class HeadEnd:
             trace=self._trace,
             on_frame=lambda frame: self._take(chf, frame),
             on_hello=lambda hello: self._greeted(chf, hello),
+            on_lost=lambda: self._lost(chf),
             timing=self._timing,
         )
 
@@ -102,6 +103,11 @@ class HeadEnd:
         if hello.chf != chf:
             raise WanError(f"HELLO names {hello.chf}: this link belongs to {chf}")
         self._bus.tell(HubGreeted(hello))
+
+    def _lost(self, chf: Eui64) -> None:
+        """The hub may long be connected to another process, which was not told of what was posted here meanwhile."""
+        with contextlib.suppress(NotAvailable):  # who cannot be told catches up
+            self._store.tell(f"hub {chf}")
 
     def _take(self, chf: Eui64, frame: WanFrame) -> None:
         match frame.kind:
@@ -155,6 +161,11 @@ class HeadEnd:
         """Another process has posted something for the hub."""
         if chf in self._channels:
             self._channels[chf].wake()
+
+    def wake_all(self) -> None:
+        """As :meth:`wake`, for any hub."""
+        for channel in self._channels.values():
+            channel.wake()
 
     def undelivered(self, chf: Eui64, sequence: int) -> bool:
         """True if the hub has not acknowledged this frame."""

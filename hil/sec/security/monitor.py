@@ -86,25 +86,23 @@ class ProtectiveMonitor:
             return
         source = record.target or record.source
         detail = str(record.detail.get("value") or record.detail.get("reason") or "")
-        self._store.insert("security_events", time=record.time, kind=kind, source=source, message=record.message, detail=detail)
-        self._look_for_attack(kind, source, record.time)
+        with self._store.transaction():  # of several processes that notice one attack, one raises its incident
+            self._store.insert("security_events", time=record.time, kind=kind, source=source, message=record.message, detail=detail)
+            self._look_for_attack(kind, source, record.time)
 
     def _look_for_attack(self, kind: str, source: str, now: float) -> None:
-        rows = self._store.rows(
-            "SELECT number, incident FROM security_events WHERE kind = ? AND source = ? AND time > ? ORDER BY number",
-            (kind, source, now - self._rules.window_s),
-        )
-        if len(rows) < self._rules.attack_events:
+        alike, asked = "kind = ? AND source = ? AND time > ?", (kind, source, now - self._rules.window_s)
+        row = self._store.row(f"SELECT count(*) AS n, min(incident) AS incident FROM security_events WHERE {alike}", asked)
+        if row is None or row["n"] < self._rules.attack_events:
             return
-        known = next((row["incident"] for row in rows if row["incident"] is not None), None)
+        known = row["incident"]
         if known is None:
-            summary = f"{len(rows)} x {kind} from {source} within {self._rules.window_s:g} s"
+            summary = f"{row['n']} x {kind} from {source} within {self._rules.window_s:g} s"
             known = self._incidents.raise_incident(None, summary, area="data services", category=CATEGORY, security=True).number
             user = self._user(source)
             if user is not None and self._respond is not None:
                 self._respond(user, summary)
-        for row in rows:
-            self._store.execute("UPDATE security_events SET incident = ? WHERE number = ?", (known, row["number"]))
+        self._store.execute(f"UPDATE security_events SET incident = ? WHERE {alike} AND incident IS NULL", (known, *asked))
 
     def _user(self, source: str) -> Eui64 | None:
         try:

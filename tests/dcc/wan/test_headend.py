@@ -101,3 +101,13 @@ async def test_a_hub_is_served_again_when_the_medium_of_the_dcc_has_room_again(f
     assert {record.detail["reason"].split(":")[0] for record in far_end.records if record.event == "waiting"} == {f"the SM WAN of {CHF}"}
     await far_end.clock.sleep(120)
     assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
+
+
+async def test_other_processes_are_told_to_look_when_a_hubs_connection_is_lost(far_end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was posted here while it was dead and nobody knew is theirs to send."""
+    await far_end.in_service()
+    told: list[str] = []
+    monkeypatch.setattr(far_end.dcc.store, "tell", told.append)
+    far_end.wan.cut()
+    await far_end.clock.sleep(1)
+    assert told == [f"hub {CHF}"]

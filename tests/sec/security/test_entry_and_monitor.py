@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.ids import Eui64
+from firmware_emu.sqlite_file import Value
 from hil.commands.dcc.dcc import dcc
 from hil.dcc.answers.alerts import DropKind
 from hil.dcc.answers.answers import StrayKind
@@ -170,3 +172,21 @@ def test_an_identifier_is_one_user_in_one_role_and_that_of_the_dcc_is_none(tmp_p
     assert entry(party, "--enter", "OU").exit_code == 0
     assert "one identifier stands for one role" in str(entry(party, "--enter", "IS").exception)
     assert "own identifier" in str(entry(broker, "--enter", "OU").exception)
+
+
+async def test_noticing_an_attack_costs_no_more_the_longer_it_lasts(far_end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can send what is refused."""
+    await far_end.in_service()
+    watch(far_end)
+    changed: list[int] = []
+    execute = far_end.dcc.store.execute
+
+    def counted(sql: str, values: Sequence[Value] = ()) -> int:
+        changed.append(execute(sql, values))
+        return changed[-1]
+
+    monkeypatch.setattr(far_end.dcc.store, "execute", counted)
+    for number in range(40):
+        far_end.trace.emit("dcc", "responses", "refused", message=str(number), kind="not authentic", reason="forged")
+    assert len(security_events(far_end.dcc.store)) == 40
+    assert sum(changed) < 100
