@@ -1,10 +1,14 @@
-"""The client certificate of a connection, which uvicorn does not hand to applications by itself."""
+"""One connection of a web server: its client certificate, which uvicorn does not hand to applications, and an end to all waiting.
+
+uvicorn waits for ever for a request that has begun to come, whatever its answer was, and for whoever does not read an answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 
+import h11
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +18,9 @@ from firmware_emu.errors import IdentifierError, KeystoreError
 from firmware_emu.ids import Eui64
 
 _PEER = "chub.peer_certificate"
+_TIMES = {"head": 1, "body": 6, "reading": 6}
+"""Times that what the other end owes is waited for, as multiples of that of a head (own limit)."""
+_OWED: dict[object, str] = {h11.IDLE: "head", h11.SEND_BODY: "body"}
 
 
 class _WithPeer:
@@ -35,17 +42,56 @@ class PeerProtocol(H11Protocol):
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if isinstance(tls, ssl.SSLObject) else None
         self.app = _WithPeer(self.app, certificate)
-        # uvicorn ends a connection that is idle between requests; one that never sends a whole first request it would keep.
-        self._head_due = asyncio.get_running_loop().call_later(self.timeout_keep_alive, self._end_without_a_request)
+        self._owed: str | None = None
+        self._due: asyncio.TimerHandle | None = None
+        self._full = False
+        self._wait()
 
-    def _end_without_a_request(self) -> None:
-        begun: object = self.cycle  # uvicorn declares it as always there; before the first request it is None
-        if begun is None and not self.transport.is_closing():
+    def _wait(self) -> None:
+        """Wait for what the other end owes now: a whole head, then a whole body, and that it reads what it is told."""
+        reading = self._full or self.transport.is_closing()
+        owed = "reading" if reading else _OWED.get(self.conn.their_state)
+        if owed == self._owed:
+            return
+        self._owed = owed
+        if self._due is not None:
+            self._due.cancel()
+        times = 0 if owed is None else _TIMES[owed]
+        self._due = asyncio.get_running_loop().call_later(times * self.timeout_keep_alive, self._over) if times else None
+
+    def _over(self) -> None:
+        if self._owed == "reading":
+            self.transport.abort()
+        else:
             self.transport.close()
+            self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """A piece of a request."""
+        super().data_received(data)
+        self._wait()
+
+    def on_response_complete(self) -> None:
+        """The answer is said; what is left of the request, or the next one, may come."""
+        super().on_response_complete()
+        self._wait()
+
+    def pause_writing(self) -> None:
+        """The other end does not read."""
+        super().pause_writing()
+        self._full = True
+        self._wait()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        self._full = False
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other end is gone."""
-        self._head_due.cancel()
+        if self._due is not None:
+            self._due.cancel()
         super().connection_lost(exc)
 
 

@@ -33,9 +33,9 @@ from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from hil.dcc.service.push import Pusher
 from hil.dcc.service.settings import service_settings
 from tests.databases import place_in
+from tests.dcc.certificates import held, self_made
 from tests.dcc.far_end import CHF, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import create, send
-from tests.dcc.test_device_certificates import held, self_made
 
 
 @pytest.fixture

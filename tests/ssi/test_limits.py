@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from firmware_emu.ids import Eui64
 from firmware_emu.wan.tls import TlsFiles
@@ -16,6 +17,7 @@ from hil.dcc.base.months import Month, MonthError
 from hil.ssi import server as server_module
 from hil.ssi.page import COOKIE
 from hil.ssi.pages import _cell
+from hil.ssi.peer import PeerProtocol
 from hil.ssi.server import PageServer
 from hil.ssi.settings import page_settings
 from tests.dcc.far_end import SUPPLIER
@@ -76,6 +78,93 @@ async def test_a_connection_that_never_sends_a_whole_request_is_ended(world: Wor
         writer.close()
     finally:
         await server.close()
+
+
+class Wire(asyncio.Transport):
+    """The other end of a connection, as its protocol sees it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = b""
+        self.ended: list[str] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.told += data
+
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
+    def close(self) -> None:
+        self.ended.append("closed")
+
+    def abort(self) -> None:
+        self.ended.append("aborted")
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+async def _answering(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers without looking at the body."""
+    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
+@pytest.fixture
+async def met() -> tuple[PeerProtocol, Wire]:
+    server = PageServer(_answering, "127.0.0.1", 0)._server
+    server.config.load()
+    protocol, wire = PeerProtocol(server.config, server.server_state, {}), Wire()
+    protocol.connection_made(wire)
+    return protocol, wire
+
+
+HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "piece", "more", "owed"),
+    [
+        ((), b"GET /", b"a", "head"),
+        ((HEAD + b"\r\n",), b"G", b"E", "head"),
+        ((), HEAD + b"Content-Length: 10\r\n\r\n", b"x", "body"),
+        ((HEAD + b"Content-Length: 10\r\n\r\n",), b"x", b"x", "body"),
+        ((HEAD + b"Transfer-Encoding: chunked\r\n\r\n",), b"1\r\nx\r\n", b"1\r\nx\r\n", "body"),
+    ],
+)
+async def test_what_was_begun_and_never_ends_is_ended_whether_it_was_answered_or_not(
+    met: tuple[PeerProtocol, Wire], before: tuple[bytes, ...], piece: bytes, more: bytes, owed: str
+) -> None:
+    protocol, wire = met
+    for one in before:
+        protocol.data_received(one)
+        while b"no" not in wire.told:  # noqa: ASYNC110 - the answer is said by a task of uvicorn's
+            await asyncio.sleep(0)
+    protocol.data_received(piece)
+    assert protocol._owed == owed
+    assert protocol._due is not None
+    first = protocol._due.when()
+    protocol.data_received(more)
+    assert protocol._due.when() == first, "a little more of it is no reason to wait longer"
+    protocol._over()
+    protocol._over()
+    assert wire.ended == ["closed", "aborted"]
+    protocol.connection_lost(None)
+
+
+async def test_who_does_not_read_its_answer_is_left(met: tuple[PeerProtocol, Wire]) -> None:
+    protocol, wire = met
+    protocol.data_received(HEAD + b"\r\n")
+    assert protocol._due is None
+    protocol.pause_writing()
+    assert protocol._owed == "reading"
+    protocol.resume_writing()
+    assert protocol._owed is None
+    protocol.pause_writing()
+    protocol._over()
+    assert wire.ended == ["aborted"]
+    protocol.connection_lost(None)
 
 
 HUB = Eui64.parse("00db1234567890e2")

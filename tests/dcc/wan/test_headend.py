@@ -104,7 +104,7 @@ async def test_a_hub_is_served_again_when_the_medium_of_the_dcc_has_room_again(f
 
 
 async def test_other_processes_are_told_to_look_when_a_hubs_connection_is_lost(far_end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was posted here while it was dead and nobody knew is theirs to send."""
+    """They have to send what was posted here while it was dead and nobody knew."""
     await far_end.in_service()
     told: list[str] = []
     monkeypatch.setattr(far_end.dcc.store, "tell", told.append)
