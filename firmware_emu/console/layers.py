@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import cast
@@ -41,6 +41,8 @@ class LayerKnowledge:
 
 _MOST_MISSING = 128
 """Octets that are tried as the rest of a frame that is cut off: the longest of IEEE 802.15.4 has 127."""
+_SURE = 0.8
+"""Octets that look less like a layer are not explained up to a fault unasked: they may be of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,10 @@ def explain_any(octets: bytes, known: LayerKnowledge, layer: str | None = None) 
     if not found:
         if not problems:
             raise DecodeError(0, "octets", f"{octets[:4].hex(' ')} ...: no layer begins like this; name one with as=")
-        _, most, wrong = max(problems, key=lambda item: item[0])
+        likely, most, wrong = max(problems, key=lambda item: item[0])
         said = f"{wrong.problem} (read as {most.name}, which they look like most; as=LAYER reads them as another)"
         told = DecodeError(wrong.offset, wrong.field, said)
-        if most.to_fault is None:  # a guess, of octets that may be of no layer
+        if most.to_fault is None and likely < _SURE:
             raise told
         return _to_fault(most, octets, known, told)
     found.sort(key=lambda item: -item[0])
@@ -125,10 +127,25 @@ def _to_fault(layer: Layer, octets: bytes, known: LayerKnowledge, wrong: DecodeE
             whole = layer.explain(octets + bytes(missing), known)
         except DecodeError:
             continue
-        at = len(octets)
+        at, there = len(octets), whole.nodes
+        with contextlib.suppress(DecodeError):
+            there = _agreed(there, layer.explain(octets + b"\xff" * missing, known).nodes)
         fault = TreeNode(at, b"", FAULT, "", f"{wrong.field}: {wrong.problem}")
-        return Explained(layer, Tree(f"{layer.name}, cut off at octet {at}", (*before(whole.nodes, at), fault)), 1.0, (), wrong)
+        return Explained(layer, Tree(f"{layer.name}, cut off at octet {at}", (*before(there, at), fault)), 1.0, (), wrong)
     raise wrong
+
+
+def _agreed(nodes: tuple[TreeNode, ...], others: tuple[TreeNode, ...]) -> tuple[TreeNode, ...]:
+    """The nodes with both meanings where one hangs on octets that are not there: ``others`` has other octets in their place."""
+    meanings = {(node.offset, node.field): node.meaning for _, node in Tree("", others).walk()}
+    return tuple(
+        replace(
+            node,
+            meaning=" or ".join(sorted({node.meaning, meanings.get((node.offset, node.field), node.meaning)} - {""})),
+            children=_agreed(node.children, others),
+        )
+        for node in nodes
+    )
 
 
 def _gbcs(octets: bytes, known: LayerKnowledge) -> Tree:

@@ -6,8 +6,9 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import replace
 
-from firmware_emu.console.layers import LayerKnowledge
+from firmware_emu.console.layers import LayerKnowledge, explain_any
 from firmware_emu.errors import DecodeError
+from firmware_emu.gbcs.explain_fault import FAULT
 from firmware_emu.gbcs.tree import Cursor, Tree, TreeNode
 from hil.radio.ncp.ash import CANCEL, ESCAPE, FLAG, Code, randomise
 from hil.radio.ncp.ezsp import FIRST_SL_STATUS, ApsHead, Schema, decode_frame, schemas_by_id
@@ -16,8 +17,10 @@ from hil.radio.znp.mt import MtKind as MtKind
 from hil.radio.znp.mt import Parser
 
 _ASH = "reference ezsp-ncp 1"
+_ASH_FRAME = "ASH frame"
 _EZSP = "reference ezsp-ncp 2"
 _MT = "TI MT API, as zigpy-znp has it"
+_MT_START = b"\xfe"
 _RESPONSE = 0x80
 _MARK = b"\xff\x00"
 """In place of an id of one octet in versions 5 to 7; the id follows (reference ezsp-ncp 2)."""
@@ -57,22 +60,42 @@ def like_ash(octets: bytes) -> float:
 
 
 def explain_ash(octets: bytes, known: LayerKnowledge) -> Tree:
-    """ASH frames, one after the other. Raises DecodeError."""
+    """ASH frames, one after the other. Raises DecodeError; a frame whose flag is missing is whole where its check holds."""
     cursor = Cursor(octets)
+    nodes = _ash_frames(cursor, known)
+    if cursor.remaining:
+        raise DecodeError(cursor.offset, _ASH_FRAME, "no flag behind it and no check that holds: it is cut off")
+    titles = [node.value for node in nodes if node.field == _ASH_FRAME]
+    if not titles:
+        raise DecodeError(0, _ASH_FRAME, "flags alone, expected a frame")
+    return Tree("; ".join(titles), tuple(nodes))
+
+
+def ash_to_fault(octets: bytes, wrong: DecodeError, known: LayerKnowledge) -> Tree:
+    """The whole frames, then what is there of the one that is cut off."""
+    cursor = Cursor(octets)
+    nodes = _ash_frames(cursor, known)
+    if cursor.remaining:
+        nodes.append(_frame(cursor, len(octets), known, cut=True))
+    nodes.append(TreeNode(len(octets), b"", FAULT, "", f"{wrong.field}: {wrong.problem}"))
+    return Tree(f"ASH, cut off at octet {len(octets)}", tuple(nodes))
+
+
+def _ash_frames(cursor: Cursor, known: LayerKnowledge) -> list[TreeNode]:
+    """Flags and frames up to one that is cut off; the cursor stands there."""
     nodes: list[TreeNode] = []
-    titles: list[str] = []
     while cursor.remaining:
         if cursor.octets[cursor.position] in (FLAG, CANCEL):
             nodes.append(cursor.node(1, "flag" if cursor.octets[cursor.position] == FLAG else "cancel", clause=_ASH))
             continue
         end = cursor.octets.find(FLAG, cursor.position)
-        end = len(octets) if end < 0 else end
-        title, node = _frame(cursor, end, known)
-        titles.append(title)
-        nodes.append(node)
-    if not titles:
-        raise DecodeError(0, "ASH frame", "flags alone, expected a frame")
-    return Tree("; ".join(titles), tuple(nodes))
+        if end < 0:
+            plain = bytes(value for value, _ in _logical(cursor.octets[cursor.position :]))
+            if len(plain) < 3 or binascii.crc_hqx(plain, 0xFFFF):
+                break
+            end = len(cursor.octets)
+        nodes.append(_frame(cursor, end, known))
+    return nodes
 
 
 def _logical(octets: bytes) -> list[tuple[int, int]]:
@@ -88,11 +111,12 @@ def _logical(octets: bytes) -> list[tuple[int, int]]:
     return out
 
 
-def _frame(cursor: Cursor, end: int, known: LayerKnowledge) -> tuple[str, TreeNode]:
+def _frame(cursor: Cursor, end: int, known: LayerKnowledge, *, cut: bool = False) -> TreeNode:
+    """A frame, or with ``cut`` its octets that are there: the check that would follow is not."""
     logical = _logical(cursor.octets[cursor.position : end])
     plain = bytes(value for value, _ in logical)
-    if len(plain) < 3:
-        raise DecodeError(cursor.offset, "ASH frame", f"{len(plain)} octets, expected control and a check of 2")
+    if len(plain) < 3 and not cut:
+        raise DecodeError(cursor.offset, _ASH_FRAME, f"{len(plain)} octets, expected control and a check of 2")
     taken = 0
 
     def take(count: int, field: str, value: str | None = None, meaning: str = "") -> TreeNode:
@@ -104,15 +128,15 @@ def _frame(cursor: Cursor, end: int, known: LayerKnowledge) -> tuple[str, TreeNo
 
     control = plain[0]
     title, meaning = _control(control)
-    head = cursor.node(0, "ASH frame", title)
+    head = cursor.node(0, _ASH_FRAME, title)
     parts = [take(1, "control", f"{control:02x}", meaning)]
-    data = plain[1:-2]
+    data = plain[1:] if cut else plain[1:-2]
     holds = binascii.crc_hqx(plain, 0xFFFF) == 0
-    if not control & 0x80:
+    if not control & 0x80 and data:
         clear = randomise(data)
         ezsp: tuple[TreeNode, ...] = ()
         try:
-            inner = explain_ezsp(clear, known)
+            inner = explain_any(clear, known, "ezsp").tree if cut else explain_ezsp(clear, known)
             title, ezsp = f"{title}, {inner.title}", inner.nodes
         except DecodeError as problem:
             ezsp = (TreeNode(0, clear, "data without randomisation", clear.hex(), f"no EZSP: {problem}"),)
@@ -124,8 +148,9 @@ def _frame(cursor: Cursor, end: int, known: LayerKnowledge) -> tuple[str, TreeNo
         parts.append(take(1, "code", f"{data[1]:02x}", code))
     elif data:
         parts.append(take(len(data), "data"))
-    parts.append(take(2, "check sequence", None, "valid" if holds else "invalid: the frame is damaged"))
-    return title, TreeNode(head.offset, b"", "ASH frame", title, children=tuple(parts))
+    if not cut:
+        parts.append(take(2, "check sequence", None, "valid" if holds else "invalid: the frame is damaged"))
+    return TreeNode(head.offset, b"", _ASH_FRAME, title, children=tuple(parts))
 
 
 def _control(control: int) -> tuple[str, str]:
@@ -304,12 +329,41 @@ def like_mt(octets: bytes) -> float:
 
 def explain_mt(octets: bytes, known: LayerKnowledge) -> Tree:
     """MT frames of a ZNP, one after the other. Raises DecodeError."""
+    cursor = Cursor(octets)
+    nodes = _mt_frames(cursor)
+    if cursor.remaining or not nodes:
+        raise DecodeError(cursor.offset, "MT frame", "expected fe, a length, a command of 2 octets and a check that holds")
+    return Tree(f"MT {'; '.join(node.value for node in nodes)}", tuple(nodes))
+
+
+def mt_to_fault(octets: bytes, wrong: DecodeError, known: LayerKnowledge) -> Tree:
+    """The whole frames, then what is there of the one with the fault."""
+    cursor = Cursor(octets)
+    nodes = _mt_frames(cursor)
+    if octets[cursor.position : cursor.position + 1] == _MT_START and cursor.remaining > 1:
+        length = octets[cursor.position + 1]
+        parts = [cursor.node(1, "start", "fe", "", _MT), cursor.node(1, "length", str(length))]
+        if cursor.remaining >= 2:
+            kind, subsystem = octets[cursor.position] >> 5, octets[cursor.position] & 0x1F
+            parts.append(cursor.node(2, "command", None, f"kind {kind}, subsystem {subsystem}, command {octets[cursor.position + 1]:02x}"))
+            if there := min(length, cursor.remaining):
+                parts.append(cursor.node(there, "fields", None, "" if there == length else f"cut: {length - there} octets are missing"))
+        nodes.append(TreeNode(parts[0].offset, b"", "MT frame", "", children=tuple(parts)))
+    nodes.append(cursor.node(cursor.remaining, FAULT, None, f"{wrong.field}: {wrong.problem}"))
+    return Tree(f"MT, with a fault at octet {nodes[-1].offset}", tuple(nodes))
+
+
+def _mt_frames(cursor: Cursor) -> list[TreeNode]:
+    """The frames up to the first that is not whole; the cursor stands there."""
     from hil.radio.log.mt_words import words  # brings zigpy-znp, which a prompt does not need before this
 
-    cursor, nodes, titles = Cursor(octets), list[TreeNode](), list[str]()
-    for frame in Parser().feed(octets):
+    nodes = []
+    while cursor.remaining > 1 and cursor.octets[cursor.position : cursor.position + 1] == _MT_START:
+        length = cursor.octets[cursor.position + 1] + 5
+        frame = next(Parser().feed(cursor.octets[cursor.position : cursor.position + length]), None)
+        if frame is None or len(frame.data) + 5 != length:
+            break
         told = words(frame, from_host=frame.kind in (MtKind.SREQ, MtKind.POLL))
-        titles.append(told.name)
         parts = [
             cursor.node(1, "start", "fe", "", _MT),
             cursor.node(1, "length", str(len(frame.data))),
@@ -319,6 +373,4 @@ def explain_mt(octets: bytes, known: LayerKnowledge) -> Tree:
             parts.append(cursor.node(len(frame.data), "fields", None, told.text))
         parts.append(cursor.node(1, "check", None, "valid"))
         nodes.append(TreeNode(parts[0].offset, b"", "MT frame", told.name, children=tuple(parts)))
-    if not titles:
-        raise DecodeError(0, "MT frame", "expected fe, a length, a command of 2 octets and a check that holds")
-    return Tree(f"MT {'; '.join(titles)}", tuple(nodes))
+    return nodes

@@ -101,6 +101,6 @@ def _keys_beside(pasted: Pasted) -> Sequence[bytes]:
 
 
 FORMS: Sequence[Form] = (
-    Form("pcapng", "a capture of the HAN; its keys are taken from the zigbee_pc_keys beside it", 5, _capture, _keys_beside),
+    Form("pcapng", "a capture of the HAN, read with the keys of a zigbee_pc_keys beside it or of --han-key", 5, _capture, _keys_beside),
     Form("log", "a debug log of bellows, ZHA, Zigbee2MQTT or zigpy-znp, or a recording", 60, _log),
 )

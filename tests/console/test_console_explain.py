@@ -304,6 +304,13 @@ def test_a_frame_of_ezsp_4_that_may_be_another_layers_is_named_as_another_readin
         ("nwk", "08 00 00 00 34 12 1e 01 00 01 02 07 09 01 01 05 00 05 00 00 00", None),
         ("aps", "00 01 02 07 09 01 01 05 00 05 00 00 00", None),
         ("ezsp", "00 00 01 00 00 0d", None),
+        ("ash", "25 42 21 a8 56 a6 09 7e", None),
+        ("mt", "fe 03 45 c4 b2 2d 00 1d fe 00 21 01 20", None),
+        (
+            "dlms",
+            "d9 20 00 03 e8 00 01 03 00 09 00 00 0a 00 6a ff 01 01 12 00 36",
+            None,
+        ),
     ],
 )
 def test_a_frame_that_is_cut_off_is_told_up_to_there_at_whichever_octet(layer: str, frame: str, cluster: int | None) -> None:
@@ -315,3 +322,11 @@ def test_a_frame_that_is_cut_off_is_told_up_to_there_at_whichever_octet(layer: s
         assert (told.fault is None) == (told.tree.nodes[-1].field != "fault")
         cut += told.fault is not None
     assert cut
+
+
+def test_a_field_that_hangs_on_octets_that_are_not_there_is_told_with_all_it_may_mean() -> None:
+    told = explain_any(bytes.fromhex("00 01 02 07"), LayerKnowledge(), "aps")
+    cluster = next(node for _, node in told.tree.walk() if node.field == "cluster")
+    assert cluster.meaning == "Metering or ZDP"
+    whole = explain_any(bytes.fromhex("00 01 02 07 09 01 01 05 00 05 00 00 00"), LayerKnowledge(), "aps")
+    assert next(node for _, node in whole.tree.walk() if node.field == "cluster").meaning == "Metering"
