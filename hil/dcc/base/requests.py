@@ -338,10 +338,10 @@ class Requests:
     def move(self, name: str, event: RequestEvent, **columns: Value) -> LifeStep:
         """``event`` has happened to the request; ``columns`` are those that its row of the table writes. Raises WrongEvent."""
         with self._store.transaction():
-            row = self._store.row("SELECT state, delivered FROM requests WHERE request = ?", (name,))
-            state = RequestState.NEW if row is None else RequestState(row["state"])
+            stored = self.find(name)
+            state = RequestState.NEW if stored is None else stored.state
             step = step_of(name, state, event)
-            if row is None or (step.unless and row[step.unless] is not None):
+            if stored is None or (step.unless and getattr(stored, step.unless) is not None):
                 raise WrongEvent(name, state, event)
             assert set(columns) == set(step.writes), f"{event} writes {step.writes}, given {sorted(columns)}"
             values: dict[str, Value] = {"state": step.to.value, **columns, **dict.fromkeys(step.clears)}
@@ -366,6 +366,9 @@ class Requests:
 
     def find(self, name: str) -> StoredRequest | None:
         """The request of that name."""
+        return self._store.once("requests", name, self._find)
+
+    def _find(self, name: str) -> StoredRequest | None:
         return self._one("request = ?", name)
 
     def get(self, name: str) -> StoredRequest:
@@ -377,7 +380,8 @@ class Requests:
 
     def of_command(self, command_id: str) -> StoredRequest | None:
         """The request whose Command has this message identifier."""
-        return self._one("command_id = ?", command_id)
+        found = self._one("command_id = ?", command_id)
+        return None if found is None else self._store.once("requests", found.name, lambda name: found)
 
     def in_state(self, *states: RequestState, user: Eui64 | None = None) -> tuple[StoredRequest, ...]:
         """The requests in these states, of all users or one, oldest first."""

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable, StoreTrouble
@@ -155,6 +155,7 @@ class DccStore:
             if owner:
                 database.lead()
         self._depth = 0
+        self._once: dict[str, dict[str, Any]] = {}
         self._batches = False
         self._synced = 0
         self._syncing: asyncio.Task[None] | None = None
@@ -186,6 +187,7 @@ class DccStore:
             self._file.commit()
         finally:
             self._depth = 0
+            self._once.clear()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -200,6 +202,7 @@ class DccStore:
         except NotAvailable:
             raise  # the store itself failed: the whole transaction goes
         except BaseException:
+            self._once.clear()
             self._file.execute("ROLLBACK TO SAVEPOINT part")
             self._file.execute("RELEASE SAVEPOINT part")
             raise
@@ -230,13 +233,32 @@ class DccStore:
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> int:
         """Run one statement; returns the number of rows it changed."""
+        self._written(sql)
         return self._file.execute(sql, values).rowcount
 
     def insert(self, table: str, **values: Value) -> int:
         """Insert one row into ``table`` (a name of schema.sql); returns its row number."""
+        self._written(table)
         columns = ", ".join(values)
         marks = ", ".join("?" * len(values))
         return self._file.inserted(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(values.values()), table)
+
+    def once(self, table: str, key: str, read: Callable[[str], T]) -> T:
+        """``read(key)``, which looks at ``table`` alone. A transaction is alone with the store, so it reads once what it looks at again
+        and again, until it writes to that table; outside of one it is read each time."""
+        if not self._depth:
+            return read(key)
+        kept = self._once.get(table)
+        if kept is None:
+            kept = self._once[table] = {}
+        elif key in kept:
+            return cast("T", kept[key])
+        found = kept[key] = read(key)
+        return found
+
+    def _written(self, statement: str) -> None:
+        for table in [one for one in self._once if one in statement]:
+            del self._once[table]
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> Sequence[Row]:
         """All rows of a query, readable by column name."""

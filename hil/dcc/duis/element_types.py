@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -36,6 +37,20 @@ class Choice:
 
     alternatives: tuple[tuple[str, ...], ...]
     needed: bool
+    holding: Mapping[str, tuple[int, ...]] = field(init=False)
+    """Places of the alternatives that each element stands in, by its name: the body of a request has 130 alternatives."""
+
+    def __post_init__(self) -> None:
+        holding: defaultdict[str, tuple[int, ...]] = defaultdict(tuple)
+        for place, names in enumerate(self.alternatives):
+            for name in names:
+                holding[name] += (place,)
+        object.__setattr__(self, "holding", dict(holding))
+
+    def given(self, names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+        """The alternatives of which one of these elements is."""
+        places = {place for name in names for place in self.holding.get(name, ())}
+        return tuple(self.alternatives[place] for place in sorted(places))
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,13 +137,16 @@ class KnownParties:
 
     def role(self, device: Eui64, party: Eui64) -> RemotePartyRole | None:
         """The first role in which the Device holds ``party``; None where it does not."""
-        held = self._store.rows("SELECT party_role FROM held_parties WHERE device = ? AND party = ?", (str(device), str(party)))
-        roles = {row["party_role"] for row in held}
+        roles = self._store.once("held_parties", f"{device} {party}", self._roles)
         return next((role for role in RemotePartyRole if role in roles), None) if roles else None
+
+    def _roles(self, held: str) -> frozenset[int]:
+        rows = self._store.rows("SELECT party_role FROM held_parties WHERE device = ? AND party = ?", held.split())
+        return frozenset(row["party_role"] for row in rows)
 
     def knows(self, device: Eui64, party: Eui64) -> bool:
         """True if the Device holds ``party`` in any role."""
-        return self._store.row("SELECT 1 FROM held_parties WHERE device = ? AND party = ?", (str(device), str(party))) is not None
+        return bool(self._store.once("held_parties", f"{device} {party}", self._roles))
 
 
 _SMETS_1 = re.compile(r"SMETS[ _-]?(V(ERSION)? ?)?1([. ][0-2]?)?", re.IGNORECASE)
@@ -165,7 +168,10 @@ class Inventory:
 
     def device(self, eui: Eui64) -> Device | None:
         """The Device of this identifier, None if it is not listed."""
-        row = self._store.row("SELECT * FROM devices WHERE eui = ?", (str(eui),))
+        return self._store.once("devices", str(eui), self._device)
+
+    def _device(self, eui: str) -> Device | None:
+        row = self._store.row("SELECT * FROM devices WHERE eui = ?", (eui,))
         return None if row is None else device_of(row)
 
     def listed(self, eui: Eui64) -> Device:
@@ -225,11 +231,15 @@ class Inventory:
 
     def hub_of(self, eui: Eui64) -> Eui64 | None:
         """The CHF through which the Device is reached; a CHF is its own."""
-        row = self._store.row("SELECT other FROM associations WHERE device = ? AND role = 'chf'", (str(eui),))
-        if row is not None:
-            return Eui64.parse(row["other"])
+        hub = self._store.once("associations", str(eui), self._hub)
+        if hub is not None:
+            return hub
         device = self.device(eui)
         return eui if device is not None and device.type is DeviceType.CHF else None
+
+    def _hub(self, eui: str) -> Eui64 | None:
+        row = self._store.row("SELECT other FROM associations WHERE device = ? AND role = 'chf'", (eui,))
+        return None if row is None else Eui64.parse(row["other"])
 
     def meters_of(self, eui: Eui64) -> tuple[Eui64, ...]:
         """The meters the Device is associated with; a meter is its own."""

@@ -234,8 +234,11 @@ class EnteredUsers:
 
     def find(self, eui: Eui64) -> EnteredUser | None:
         """The user of that identifier, None for a stranger."""
-        row = self.store.row("SELECT * FROM users WHERE eui = ?", (str(eui),))
-        return None if row is None else EnteredUser(eui, _roles(row["role"]), row["suspended"])
+        return self.store.once("users", str(eui), self._find)
+
+    def _find(self, eui: str) -> EnteredUser | None:
+        row = self.store.row("SELECT * FROM users WHERE eui = ?", (eui,))
+        return None if row is None else EnteredUser(Eui64.parse(eui), _roles(row["role"]), row["suspended"])
 
     def role(self, eui: Eui64) -> UserRole | None:
         """The role of that identifier (of several the first), None for a stranger."""

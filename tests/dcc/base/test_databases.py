@@ -22,6 +22,7 @@ from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.inventory.inventory import Inventory
 from hil.dcc.parties.acb import LARGEST_COUNTER, OriginatorCounters
+from hil.dcc.parties.users import EnteredUsers
 from hil.dcc.registration.register import Registration
 from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
 from tests.databases import place_in
@@ -71,6 +72,39 @@ def test_what_is_written_after_a_savepoint_goes_if_it_raises_and_the_rest_of_the
     with pytest.raises(KeyError):
         refused("alone")
     assert sorted(values.keys("")) == ["after", "before", "kept"]
+
+
+def test_a_transaction_reads_once_what_it_asks_for_again_until_something_changes_it(opened: Open) -> None:
+    store, asked = opened(), list[str]()
+    users = EnteredUsers(store)
+
+    def look(eui: str) -> bool:
+        asked.append(eui)
+        return store.row("SELECT * FROM users WHERE eui = ?", (eui,)) is not None
+
+    def taken_back() -> None:
+        with store.savepoint():
+            users.enter(OTHER, [UserRole.IS])
+            assert store.once("users", str(OTHER), look)
+            raise KeyError
+
+    with store.transaction():
+        assert [store.once("users", str(USER), look) for _ in range(2)] == [False, False]
+        assert len(asked) == 1
+        store.insert("customer_numbers", request="other", number="1")
+        store.once("users", str(USER), look)
+        assert len(asked) == 1
+        users.enter(USER, [UserRole.IS])
+        assert store.once("users", str(USER), look)
+        with pytest.raises(KeyError):
+            taken_back()
+        assert not store.once("users", str(OTHER), look)
+    before = len(asked)
+    assert [store.once("users", str(USER), look) for _ in range(2)] == [True, True]
+    assert len(asked) == before + 2
+    with store.transaction():
+        store.once("users", str(USER), look)
+    assert len(asked) == before + 3
 
 
 def test_a_transaction_is_all_or_nothing_and_what_is_committed_outlives_the_process(opened: Open) -> None:

@@ -16,10 +16,12 @@ from cryptography.x509.oid import NameOID
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureConstructionMethod, SignatureMethod
 from signxml.signer import XMLSigner
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from firmware_emu.errors import IdentifierError, ProtectionError
 from firmware_emu.ids import Eui64, Mpxn
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, sign_request, verify_request, write_request
+from hil.dcc.duis.document import as_request, parse_document
 from hil.dcc.duis.request import SIGNATURE_NAMESPACE, Node
 
 SUPPLIER, METER, HUB = Eui64.parse("90b3d51f30010000"), Eui64.parse("00db1234567890a0"), Eui64.parse("00db1234567890a2")
@@ -45,6 +47,30 @@ def add_device() -> ServiceRequest:
 
 def signed(request: ServiceRequest, key: ec.EllipticCurvePrivateKey) -> bytes:
     return write_request(sign_request(request, key, certificate(key)))
+
+
+@pytest.mark.parametrize("text", ["BENCH", " two  blanks ", "<&>\"'", "\tline\r\nend\u00a0\u20ac"])
+def test_a_signature_has_the_form_that_signxml_gives_it_and_signxml_verifies_it(key: ec.EllipticCurvePrivateKey, text: str) -> None:
+    request = add_device()
+    request.body[0].text = text
+    octets = signed(request, key)
+    signature = etree.fromstring(octets).find(f"{DS}Signature")
+    bare = etree.fromstring(octets)
+    bare.remove(bare[-1])
+    signer = XMLSigner(
+        signature_algorithm=SignatureMethod.ECDSA_SHA256,
+        digest_algorithm=DigestAlgorithm.SHA256,
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+    )
+    own = signer.sign(bare, key=key, cert=[certificate(key)]).find(f"{DS}Signature")
+    assert signature is not None
+    assert own is not None
+    assert etree.tostring(signature[0], method="c14n", exclusive=True) == etree.tostring(own[0], method="c14n", exclusive=True)
+    assert [one.tag for one in signature] == [one.tag for one in own]
+    proven = XMLVerifier().verify(octets, x509_cert=certificate(key), expect_config=SignatureConfiguration(location="./"))
+    assert not isinstance(proven, list)
+    assert proven.signed_data == etree.tostring(bare, method="c14n", exclusive=True)
+    verify_request(as_request(parse_document(octets)), certificate(key))
 
 
 @pytest.mark.parametrize(
