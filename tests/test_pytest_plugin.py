@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 
 pytest_plugins = ["pytester"]
 
+INNER = ("--disable-plugin-autoload", "-p", "firmware_emu.pytest_chub", "-p", "no:cacheprovider")
+"""The plugin alone: others that are installed, as one that shuffles the tests, do as they like with a run."""
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("test_*.py"))
+
+
+def run(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
+    """A run of pytest in this process. The modules that it is the first to import stay, but its own tests: pytester would take them away,
+    and numpy cannot be loaded a second time."""
+    found: dict[str, ModuleType] = {}
+
+    class Keeper:
+        def pytest_unconfigure(self) -> None:
+            found.update(sys.modules)
+
+    ran = pytester.runpytest_inprocess(*INNER, *words, plugins=[Keeper()])
+    own = str(pytester.path)
+    found = {name: module for name, module in found.items() if not str(getattr(module, "__file__", "")).startswith(own)}
+    sys.modules.update(found | dict(sys.modules))
+    return ran
+
+
+def test_a_run_within_this_process_takes_no_module_away(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    pytester.makepyfile("import colorsys\n\ndef test_it(): pass")
+    run(pytester).assert_outcomes(passed=1)
+    assert "colorsys" in sys.modules
+    assert "test_a_run_within_this_process_takes_no_module_away" not in sys.modules
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -33,7 +61,8 @@ def test_board_seed_and_faults_reach_the_bench_and_the_junit_file(pytester: pyte
             chub_bench.go("90s")
             assert 90 <= chub_clock.now() - before < 91
     """)
-    ran = pytester.runpytest_inprocess(
+    ran = run(
+        pytester,
         "--chub-seed",
         "11",
         "--chub-fault",
@@ -42,8 +71,6 @@ def test_board_seed_and_faults_reach_the_bench_and_the_junit_file(pytester: pyte
         "han drop 5% to gsme",
         "--junitxml",
         "out.xml",
-        "-p",
-        "no:cacheprovider",
     )
     ran.assert_outcomes(passed=1)
     suite = ElementTree.parse(pytester.path / "out.xml").getroot().find("testsuite")
@@ -79,19 +106,18 @@ def test_what_a_board_does_not_provide_or_is_not_here_is_skipped_with_the_reason
         def test_with_program(chub_bench):
             raise AssertionError("not reached")
     """)
-    ran = pytester.runpytest_inprocess("--chub-board", "bare.toml", "-rs", "-p", "no:cacheprovider")
+    ran = run(pytester, "--chub-board", "bare.toml", "-rs")
     ran.assert_outcomes(skipped=2)
-    # In any order: a plugin that shuffles the tests may be installed beside this one.
-    ran.stdout.fnmatch_lines_random(["*needs radio: board bare provides wan*", "*needs no-such-program*"])
+    ran.stdout.fnmatch_lines(["*needs radio: board bare provides wan*", "*needs no-such-program*"])
     pytester.makepyfile("def test_it(chub_bench): raise AssertionError('not reached')")
-    ran = pytester.runpytest_inprocess("--chub-board", "away.toml", "-rs", "-p", "no:cacheprovider")
+    ran = run(pytester, "--chub-board", "away.toml", "-rs")
     ran.assert_outcomes(skipped=1)
     ran.stdout.fnmatch_lines(["*dongle at /dev/no-dongle-here is not available: plug it in*"])
 
 
 def test_a_board_that_is_none_ends_the_run_in_one_line(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(chub_bench): pass")
-    ran = pytester.runpytest_inprocess("--chub-board", "nonsense", "-p", "no:cacheprovider")
+    ran = run(pytester, "--chub-board", "nonsense")
     assert "no board is named 'nonsense'" in "\n".join(ran.outlines + ran.errlines)
     assert ran.ret == pytest.ExitCode.USAGE_ERROR
 
@@ -108,7 +134,7 @@ def test_a_refusal_is_a_warning_with_its_time_in_the_log_of_the_test(pytester: p
             first, *_ = [one.getMessage() for one in caplog.records if one.name == "chub"]
             assert re.match(r"\\d\\d:\\d\\d:\\d\\d[.]\\d+ @\\d+ dcc +responses refused .*the MAC does not hold", first), first
     """)
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    run(pytester).assert_outcomes(passed=1)
 
 
 def test_two_benches_of_one_test_are_two_homes_with_a_seed_each(pytester: pytest.Pytester) -> None:
@@ -119,7 +145,7 @@ def test_two_benches_of_one_test_are_two_homes_with_a_seed_each(pytester: pytest
             assert (one.seed, other.seed) == (1, 2)
             assert one.clock.now() > other.clock.now()
     """)
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    run(pytester).assert_outcomes(passed=1)
 
 
 def test_a_project_with_a_folder_hil_an_option_seed_and_fixtures_of_these_names_runs_beside_the_plugin(pytester: pytest.Pytester) -> None:
@@ -159,7 +185,7 @@ def test_a_test_that_fails_tells_the_earliest_cause_the_last_hops_and_where_the_
             chub_bench.say("fault add response 4.1.1 with a wrong MAC")
             assert chub_dcc.read("esme")
     """)
-    ran = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--log-level", "INFO")
+    ran = run(pytester, "--log-level", "INFO")
     ran.assert_outcomes(failed=1)
     told = ran.stdout.str()
     assert "the MAC does not hold" in told

@@ -306,11 +306,6 @@ def test_a_frame_of_ezsp_4_that_may_be_another_layers_is_named_as_another_readin
         ("ezsp", "00 00 01 00 00 0d", None),
         ("ash", "25 42 21 a8 56 a6 09 7e", None),
         ("mt", "fe 03 45 c4 b2 2d 00 1d fe 00 21 01 20", None),
-        (
-            "dlms",
-            "d9 20 00 03 e8 00 01 03 00 09 00 00 0a 00 6a ff 01 01 12 00 36",
-            None,
-        ),
     ],
 )
 def test_a_frame_that_is_cut_off_is_told_up_to_there_at_whichever_octet(layer: str, frame: str, cluster: int | None) -> None:
