@@ -20,6 +20,8 @@ RETRIES = 3
 RETRY_S = 0.002
 INDIRECT_S = 7.68
 """Seconds for which a parent keeps a frame for a sleepy child (bellows configures 7,680 ms, reference ezsp-ncp 3)."""
+_SENDERS = 1024
+"""Senders whose last sequence number is known, the latest (own limit): anybody may send in any name."""
 POLL_WAIT_S = 0.05
 """Seconds for which a child listens after an acknowledgement with the frame pending bit."""
 
@@ -405,6 +407,8 @@ class Mac:
             if self._dup.get(frame.source) == frame.sequence:
                 return
             self._dup[frame.source] = frame.sequence
+            if len(self._dup) > _SENDERS:
+                del self._dup[next(iter(self._dup))]
         self._user.mac_data(frame, link)
         if self._poll_timer is not None and not broadcast:
             self._end_poll(Poll.DATA)

@@ -187,6 +187,11 @@ class Nwk:
         """Expect a Device at ``short``, where nobody is known: enough to answer it, and nothing is taken from what was proven."""
         self.addresses.setdefault(short, device)
 
+    def expect_no_more(self, short: int, device: Eui64) -> None:
+        """Forget a Device that was expected there and has proven nothing: there are no more than 65,527 addresses to give."""
+        if self.addresses.get(short) == device and self.shorts.get(device) != short:
+            del self.addresses[short]
+
     def free_short(self) -> int:
         while True:
             short = self._random.randrange(1, 0xFFF7)

@@ -32,6 +32,7 @@ class NwkPart(Protocol):
     tokens: Tokens
     mac: Mac
     shorts: dict[Eui64, int]
+    addresses: dict[int, Eui64]
 
     @property
     def routes_for_others(self) -> bool:
@@ -44,6 +45,10 @@ class NwkPart(Protocol):
 
     def expect(self, short: int, device: Eui64) -> None:
         """Expect a Device at a short address that nobody is known by; nothing is proven yet."""
+        ...
+
+    def expect_no_more(self, short: int, device: Eui64) -> None:
+        """A Device that was expected there, and nothing more, has proven nothing."""
         ...
 
     def free_short(self) -> int:

@@ -60,13 +60,14 @@ class Children:
             return None
         nwk.mac.count("join_indication")
         old = tokens.children.get(device)
+        if old is not None and old.authenticated:
+            return old.short, 0  # whoever asks has proven nothing: the trust centre may give it the network key anew
         short = old.short if old is not None else nwk.free_short()
         if old is not None:
             nwk.mac.release(old.short)
-        child = tokens.children[device] = Child(short, capability)
-        nwk.forget_counter(device)
+        child = tokens.children[device] = Child(short, capability, claimed=device in nwk.shorts)
         self._heard.pop(device, None)
-        nwk.learn(short, device)
+        nwk.expect(short, device)
         tokens.save()
         self.watch(device, child)
         return short, 0
@@ -74,7 +75,7 @@ class Children:
     def association_sent(self, device: Eui64, ok: bool) -> None:
         """The association response was fetched, or was not."""
         child = self._nwk.tokens.children.get(device)
-        if child is None or child.authenticated:
+        if child is None or (child.authenticated and not ok):
             return
         if ok:
             self._user.child_joined(device, child, Update.UNSECURED_JOIN)
@@ -97,9 +98,11 @@ class Children:
         child = tokens.children.get(device)
         given = short
         if child is None:
+            if not secured and (not self.capacity or nwk.addresses.get(short, device) != device):
+                return  # no room for it, or the address is another's
             claimed = not secured and device in nwk.shorts
             child = tokens.children[device] = Child(short, capability, authenticated=secured, claimed=claimed)
-            if claimed:
+            if not secured:
                 asyncio.get_running_loop().call_later(AUTHENTICATION_S, self._expect, device, child, self._life)
         elif secured or not child.authenticated:
             child.short, child.capability, child.authenticated = short, capability, secured
@@ -127,8 +130,10 @@ class Children:
     def forget(self, device: Eui64) -> None:
         child = self._nwk.tokens.children.pop(device, None)
         if child is not None:
-            self._nwk.mac.release(child.short)
+            if self._nwk.addresses.get(child.short, device) == device:
+                self._nwk.mac.release(child.short)
             self._nwk.mac.release(device)
+            self._nwk.expect_no_more(child.short, device)
             self._heard.pop(device, None)
             self._nwk.mac.count("child_removed")
             self._nwk.tokens.save()

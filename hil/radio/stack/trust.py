@@ -115,6 +115,9 @@ class TrustCentre:
             stack.nwk.learn(short, device)
             stack.nwk.routes.set(short, parent)
             stack.nwk.forget_counter(device)
+        elif update is Update.UNSECURED_JOIN:
+            stack.nwk.forget_counter(device)  # it may come with a memory as new, to which nothing that waits is of use
+            stack.nwk.mac.release(short)
         self._transport(device, short, key, parent)
         if parent == stack.tokens.short:
             asyncio.get_running_loop().call_later(AUTHENTICATION_S, self._expect, device, short)
@@ -345,4 +348,5 @@ def _tunnel(stack: StackPart, source: Eui64 | None, read: AirReader, nwk_secured
     device = read.eui("destination")
     child = stack.tokens.children.get(device)
     if child is not None and nwk_secured and source == stack.tokens.tc_eui64:
+        stack.nwk.forget_counter(device)  # the trust centre lets it in, with a memory as new or not
         stack.nwk.send(child.short, read.rest(), secured=False)
