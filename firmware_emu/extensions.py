@@ -20,6 +20,11 @@ def _installed(group: str) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=group)}
 
 
+@cache
+def _loaded(entry: EntryPoint) -> object:
+    return extras.load(entry)
+
+
 def names(group: str) -> list[str]:
     """Everything that is installed of a group, by name."""
     return sorted(_installed(group))
@@ -34,7 +39,7 @@ def load(group: str, name: str) -> object:
     if found is None:
         raise NotAvailable(f"{_KINDS[group]} {name!r}", f"expected {one_of(name, names(group))}")
     try:
-        return extras.load(found)
+        return _loaded(found)
     except CommsHubError:
         raise
     except Exception as wrong:  # code of somebody else's

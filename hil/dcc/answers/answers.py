@@ -34,7 +34,7 @@ from hil.dcc.base.requests import (
     may_happen,
 )
 from hil.dcc.base.results import Delivery, LegMessage, Outcome, Refusal, Verdict, judge
-from hil.dcc.base.services import schedule
+from hil.dcc.base.services import NUMBERED, schedule
 from hil.dcc.base.store import Bus, DccStore, outliving
 from hil.dcc.duis import RequestId, read_request
 from hil.dcc.duis.request import text
@@ -287,7 +287,7 @@ class Answers:
                     self.watch(stored.name)  # nobody has since its Response came
                 return
             self._change_records(stored, message)
-        now, detail = self.context.clock.now(), {**self._schedule(stored), **self._drawn(stored.name)}
+        now, detail = self.context.clock.now(), {**self._schedule(stored), **self._drawn(stored)}
         self.context.requests.move(stored.name, RequestEvent.DELIVER)
         self.receivers.deliver(
             stored.user, Delivery("h", now, "I0", message.header.originator, octets, stored.name, late=late, detail=detail)
@@ -306,9 +306,9 @@ class Answers:
         number = None if stored.execute_at is None else self.runs.of_run(stored.name)
         return {} if number is None else {"DSPScheduleID": number}
 
-    def _drawn(self, name: str) -> dict[str, str]:
+    def _drawn(self, stored: StoredRequest) -> dict[str, str]:
         """The customer identification number that the DCC drew for a 9.1, which its user gets with the Response."""
-        number = self.context.requests.drawn_number(name)
+        number = self.context.requests.drawn_number(stored.name) if stored.variant == NUMBERED else None
         return {} if number is None else {"CustomerIdentificationNumber": number}
 
     def _left_to_recipient(self, message: Message) -> bool:
@@ -413,7 +413,8 @@ class Answers:
                 deadline = stored.deadline if wait_s is None else (stored.sent or 0.0) + wait_s
                 event.clear()
                 try:
-                    await asyncio.wait_for(event.wait(), max(0.0, (deadline or 0.0) - self.context.clock.now()))
+                    async with asyncio.timeout(max(0.0, (deadline or 0.0) - self.context.clock.now())):
+                        await event.wait()
                 except TimeoutError:
                     if open_(stored := self.context.requests.get(name)):
                         return stored, False
@@ -548,7 +549,7 @@ class Answers:
             finished,
             target,
             within,
-            self._drawn(stored.name) if verdict is Verdict.SUCCESS else {},
+            self._drawn(stored) if verdict is Verdict.SUCCESS else {},
         )
 
 

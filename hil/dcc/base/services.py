@@ -54,6 +54,8 @@ class UserRole(StrEnum):
 
 
 _OLD_NAMES = {"EIS": "IS", "EES": "ES", "GIS": "GS", "SNA": "RSA", "ENO": "ED", "GNO": "GT", "OU": "OU"}
+NUMBERED = "9.1"
+"""The service for which the DCC draws a number, which goes to the Device and to the user (services schedule 9.1)."""
 SUPPLIERS = frozenset({UserRole.IS, UserRole.ES, UserRole.GS})
 NETWORK_OPERATORS = frozenset({UserRole.ED, UserRole.GT})
 

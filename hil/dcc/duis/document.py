@@ -194,7 +194,7 @@ def _path(element: etree._Element) -> str:
 
 
 def _check(element: etree._Element, kind: ElementType) -> None:
-    for name in element.attrib:
+    for name in element.keys():  # noqa: SIM118 (an element's own iteration gives its children)
         if not str(name).startswith("{") and name not in kind.attributes:
             raise RequestError(_path(element), line_of(element), f"attribute {name!s} is not of this element")
     for attribute, (value_kind, required) in kind.attributes.items():
@@ -278,9 +278,7 @@ def sign_request(request: ServiceRequest, key: EllipticCurvePrivateKey, certific
     """The same request with an enveloped signature; KeyInfo names issuer and serial number of ``certificate``. Blanks between elements
     go: the field's own tool does not see them (reference duis-gateway 4.2)."""
     document = sign_document(deepcopy(request.document), key, certificate)
-    body = document.find(f"{{{SERVICE_NAMESPACE}}}Body/*")
-    assert body is not None, "the request that is signed has one"
-    return replace(request, document=document, body=body)
+    return replace(request, document=document, body=_body_of(document))
 
 
 _ALGORITHMS: Final = CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0, SignatureMethod.ECDSA_SHA256, DigestAlgorithm.SHA256
@@ -397,7 +395,33 @@ def new_request(
     if row is None:
         raise RequestError("ServiceReferenceVariant", 0, f"read {variant!r}, expected one of the schema, as 4.1.1")
     chosen = row.default_command_variant if command_variant is None else command_variant
-    return _request(variant, RequestId(originator, target, counter), chosen, row.element, body or {}, preceding)
+    request_id = RequestId(originator, target, counter)
+    if body or preceding is not None:
+        return _request(variant, request_id, chosen, row.element, body or {}, preceding)
+    return _with_id(_bare(variant, chosen, row.element), request_id)
+
+
+@lru_cache(maxsize=256)
+def _bare(variant: str, command_variant: int, element: str) -> ServiceRequest:
+    """A request that has nothing of its own but its RequestID, built and checked once."""
+    return _request(variant, _NOBODY, command_variant, element, {})
+
+
+_NOBODY: Final = RequestId(Eui64(bytes(8)), Eui64(bytes(8)), 0)
+
+
+def _with_id(form: ServiceRequest, request_id: RequestId) -> ServiceRequest:
+    document = deepcopy(form.document)
+    named = document.find(f"{{{SERVICE_NAMESPACE}}}Header/{{{SERVICE_NAMESPACE}}}RequestID")
+    assert named is not None, "every request has one"
+    named.text = str(request_id)
+    return replace(form, request_id=request_id, body=_body_of(document), document=document)
+
+
+def _body_of(document: etree._Element) -> etree._Element:
+    body = document.find(f"{{{SERVICE_NAMESPACE}}}Body/*")
+    assert body is not None, "every request has one"
+    return body
 
 
 def signed_pre_command(

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -99,6 +99,8 @@ _BUILT_IN: Final = {
 _WHOLE: Final = r"[+-]?\d{1,40}"
 _BLANKS: Final = " \t\r\n"
 """Blanks that XML Schema leaves out around a value; Python's own ``strip`` takes more."""
+_SHORT: Final = 64
+"""Characters of a value that is worth remembering. Own figure."""
 _RANGES: Final = {
     "short": (-(1 << 15), (1 << 15) - 1),
     "int": (-(1 << 31), (1 << 31) - 1),
@@ -159,7 +161,17 @@ def wrong_version(text: str) -> str | None:
 
 
 def wrong_value(kind: str, text: str) -> str | None:
-    """Why ``text`` is not a value of the type ``kind``, in words; None where it is one."""
+    """Why ``text`` is not a value of the type ``kind``, in words; None where it is one. Of short values the last are remembered: those
+    of headers come again and again."""
+    return _wrong_short(kind, text) if len(text) <= _SHORT else _wrong_value(kind, text)
+
+
+@lru_cache(maxsize=4096)
+def _wrong_short(kind: str, text: str) -> str | None:
+    return _wrong_value(kind, text)
+
+
+def _wrong_value(kind: str, text: str) -> str | None:
     rule = _tables()[1].get(kind)
     if rule is None:
         return _wrong_built_in(kind, text)
@@ -167,7 +179,7 @@ def wrong_value(kind: str, text: str) -> str | None:
         return None if text in rule.enum else f"read {text!r}, expected {one_of(text, rule.enum)}"
     if rule.pattern and not re.fullmatch(rule.pattern, text):
         return f"read {text[:60]!r}, expected the pattern {rule.pattern[:80]}"
-    return wrong_value(rule.base, text) or _wrong_bounds(rule, text)
+    return _wrong_value(rule.base, text) or _wrong_bounds(rule, text)
 
 
 def _wrong_built_in(kind: str, text: str) -> str | None:

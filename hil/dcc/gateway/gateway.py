@@ -23,7 +23,7 @@ from hil.dcc.anomaly import ANOMALIES
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import RequestEvent
 from hil.dcc.base.results import LegMessage, Refusal
-from hil.dcc.base.services import Service, UserRole
+from hil.dcc.base.services import NUMBERED, Service, UserRole
 from hil.dcc.base.store import Bus
 from hil.dcc.duis import RequestError, ServiceRequest, Verified, read_request, write_request
 from hil.dcc.duis.request import CommandVariant, Node
@@ -359,7 +359,7 @@ class Journey:
 
     def _customer_number(self, arrival: Arrival) -> str | None:
         """9.1: the DCC draws a number, sends it to the Device and gives it to the requester (services schedule 9.1)."""
-        if arrival.service.variant != "9.1":
+        if arrival.service.variant != NUMBERED:
             return None
         number = f"{self.context.keystore.entropy.below(10_000):04d}"
         self.context.requests.draw_number(arrival.name, number)

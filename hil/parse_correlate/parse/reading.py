@@ -458,19 +458,22 @@ def _asn1(item: der.Item) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One message, read. ``octets`` are the original ones; ``content`` the named fields of the payload, decrypted ones below their
-    ciphertext; ``opened`` the encrypted parts; ``mac`` and ``signature`` are ``valid``, ``invalid``, ``absent``, or ``unchecked``
-    without keys."""
+    """One message, read. ``octets`` are the original ones; ``opened`` the encrypted parts; ``mac`` and ``signature`` are ``valid``,
+    ``invalid``, ``absent``, or ``unchecked`` without keys."""
 
     octets: bytes
     message: Message
     payload: Payload
     use_case: str
     title: str
-    content: tuple[Field, ...]
     opened: tuple[Opened, ...]
     mac: str
     signature: str
+
+    @property
+    def content(self) -> tuple[Field, ...]:
+        """The named fields of the payload, decrypted ones below their ciphertext; made for each who looks."""
+        return fields_of(self.payload, self.message.header.message_code, self.opened)
 
     def as_json(self) -> dict[str, Json]:
         """For people and programs: header in words, content as nested fields, the original octets in hexadecimal."""
@@ -517,15 +520,13 @@ def parse(octets: bytes, keys: Keys | None = None) -> Parsed:
     message = read_message(octets)
     payload = read_payload(message)
     case = use_case(message.header.message_code)
-    opened = opened_parts(message, payload, keys)
     return Parsed(
         octets=octets,
         message=message,
         payload=payload,
         use_case=case.name,
         title=case.title,
-        content=fields_of(payload, message.header.message_code, opened),
-        opened=opened,
+        opened=opened_parts(message, payload, keys),
         mac=mac_state(message, keys) if keys is not None else UNCHECKED if message.mac else ABSENT,
         signature=signature_state(message, keys) if keys is not None else UNCHECKED if message.signature else ABSENT,
     )
