@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 
+import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
 
 from firmware_emu.errors import CommsHubError, NotAvailable, in_words
@@ -136,6 +137,7 @@ def _client(workers: Workers, stack: ExitStack) -> Client:
         except (OSError, ValueError) as wrong:
             way = "start it with `dask scheduler`, and workers with `dask worker`, or leave out --scheduler for processes made here"
             raise NotAvailable(f"a Dask scheduler at {workers.scheduler}", f"{in_words(wrong)}: {way}") from wrong
+    stack.enter_context(dask.config.set({"distributed.worker.profile.enabled": False}))  # it stops the worker 100 times a second
     cluster = stack.enter_context(
         LocalCluster(n_workers=workers.count, threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=0, silence_logs=50)
     )

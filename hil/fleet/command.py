@@ -22,7 +22,7 @@ from firmware_emu.board import load_board
 from hil.bench.run_folder import RunFolder
 from hil.fleet.capacity import MOST_HOMES
 from hil.fleet.cluster import Played, Workers, play_all
-from hil.fleet.partition import Partition, play
+from hil.fleet.partition import Partition, play, shared_out
 from hil.fleet.phases import FAR_SCENARIOS, SCENARIOS, far_phases_of, phases_of
 from hil.fleet.proof import PROCESSES, prove
 from hil.fleet.remote import FarFleet, FarSide, make_keys, reached
@@ -101,7 +101,7 @@ def fleet() -> None:
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler of a cluster that is there, as tcp://host:8786")
 @click.option(
-    "--partition", "size", type=click.IntRange(1, 5000), default=100, show_default=True, help="homes that share a DCC and a clock"
+    "--partition", "size", type=click.IntRange(1, 5000), default=100, show_default=True, help="homes that share a DCC and a clock, at most"
 )
 @click.option("--home", "alone", type=click.IntRange(1, MOST_HOMES), help="play this home alone, as a problem names it")
 @click.option(
@@ -170,7 +170,8 @@ def run(
     elif alone is not None:
         report = _alone(scenario, board_name, drawn, alone)
     else:
-        parts = [Partition(scenario, board_name, drawn, first, min(size, homes + 1 - first)) for first in range(1, homes + 1, size)]
+        shares = shared_out(homes, size, max(workers))
+        parts = [Partition(scenario, board_name, drawn, block.start, len(block)) for block in shares]
         counts = [Workers(count, scheduler, kills, drawn) for count in workers]
         report = _report(scenario, board_name, drawn, parts, counts, homes, folder)
     folder.close()

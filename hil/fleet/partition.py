@@ -7,7 +7,7 @@ import gc
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ from hil.scenarios.estate import Dwelling, Estate, Plan, open_estate
 
 _AT_ONCE = 8
 """Homes of a partition that are in a phase at the same time. Own figure."""
+_LEAST = 5
+"""Homes of the smallest partition, as long as there are so many: each has a DCC and parties of its own. Own figure."""
 _SUPPLIERS = 5
 """Suppliers that share the homes of each partition, by the homes' numbers. Own figure."""
 
@@ -77,6 +79,18 @@ class PartitionResult:
     """Words of `chub fleet run` that name the DCC elsewhere."""
 
 
+def shared_out(homes: int, size: int, workers: int) -> Iterator[range]:
+    """The numbers of the homes of each partition: ``size`` of them, and less towards the end, so that no worker is idle for long while
+    another plays the last one."""
+    first = 1
+    while first <= homes:
+        left = homes + 1 - first
+        share = left if workers == 1 else max(_LEAST, -(-left // (2 * workers)))
+        block = range(first, first + min(size, share, left))
+        yield block
+        first = block.stop
+
+
 def play(partition: Partition, done: Callable[[int], None] = lambda home: None) -> PartitionResult:
     """Play a partition; ``done`` is told the number of each home that has come to its end. Raises UnknownFleetScenario, BoardError."""
     if partition.far is not None:
@@ -84,6 +98,7 @@ def play(partition: Partition, done: Callable[[int], None] = lambda home: None) 
     phases, board = phases_of(partition.scenario), load_board(partition.board)
     clock = Clock(start=board.clock.start, warp=True)
     processor, real = time.process_time(), time.monotonic()
+    gc.freeze()  # what is there already is none of its litter: to look through it takes as long as to install three homes
     plan = Plan(partition.homes, _SUPPLIERS, first=partition.first)
 
     async def whole() -> tuple[HomeResult, ...]:
@@ -91,8 +106,11 @@ def play(partition: Partition, done: Callable[[int], None] = lambda home: None) 
             async with open_estate(board, plan, clock, Trace(clock.now), Path(folder)) as estate:
                 return await _play(estate, partition, phases, done)
 
-    homes = clock.run(whole())
-    gc.collect()  # its homes are full of circles, and the next partition's would come on top of them
+    try:
+        homes = clock.run(whole())
+        gc.collect()  # its homes are full of circles, and the next partition's would come on top of them
+    finally:
+        gc.unfreeze()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return PartitionResult(partition.first, homes, time.process_time() - processor, time.monotonic() - real, round(memory, 1), os.getpid())
 

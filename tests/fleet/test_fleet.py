@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from hil.fleet import phases
 from hil.fleet.command import fleet
-from hil.fleet.partition import HomeResult, Partition, PartitionResult, play
+from hil.fleet.partition import HomeResult, Partition, PartitionResult, play, shared_out
 from hil.fleet.phases import INSTALL, Phase
 from hil.fleet.report import FleetReport, NotOnce, merged
 from hil.journeys.steps import expect
@@ -59,6 +59,16 @@ def test_a_home_that_fails_is_named_with_the_command_that_plays_it_alone_and_wha
     among, drawn[:] = dict(drawn), []
     play(Partition("faulty", "simulated", 7, 6, 1))
     assert dict(drawn).items() <= among.items(), "identities and draws are those of the home among the others"
+
+
+@pytest.mark.parametrize(("homes", "size", "workers"), [(400, 40, 2), (10_000, 100, 7), (7, 100, 2), (1, 100, 4), (250, 100, 1), (5, 2, 2)])
+def test_every_home_is_in_one_partition_and_the_last_ones_keep_no_worker_waiting(homes: int, size: int, workers: int) -> None:
+    blocks = list(shared_out(homes, size, workers))
+    assert [number for block in blocks for number in block] == list(range(1, homes + 1))
+    assert all(len(block) <= size for block in blocks)
+    if workers > 1:
+        assert len(blocks[-1]) <= 5
+        assert all(len(block) <= max(5, 1 + (homes + 1 - block.start) // (2 * workers)) for block in blocks)
 
 
 def test_a_result_that_is_lost_or_doubled_is_found() -> None:
