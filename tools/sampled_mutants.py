@@ -1,20 +1,29 @@
 """Mutants at random: one token of one file changed, drawn by a seed; a test must fail.
 
-Where all tests were recorded (``tools/test --lines``) those that ran the line judge, the cheapest first; else the tests of the file's own
-folder. What they let live goes to the tests of the whole path.
+Where all tests were recorded (``tools/test --lines``) those that ran the line judge, the ones that mirror its file first, as many as took a
+minute then; for a line that runs at import, those that ran a line which names what it defines. A change inside a function is made in a
+process that has all of them loaded (tools/proving), any other in a copy of the tree. A mutant that goes round for ever is noticed: its
+tests take more seconds of processor than they may. What lives goes to the tests of the whole path.
+
+Options of a dataclass (frozen, slots) are not drawn: they say what may be written, not what happens.
+``tests/survivors.csv`` keeps why a mutant may live, by the text of its line.
 """
 
+import ast
+import csv
 import random
 import re
 import tokenize
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from prepare import ROOT
 from security_mutants import Mutant, copied, run_in
@@ -24,6 +33,7 @@ WIDER = ["tests/e2e/test_journey.py", "tests/e2e/test_alert_rows.py", "tests/con
 """Tests of the whole path, for what the file's own folder lets live."""
 LINES, COSTS = ROOT / "runs" / "lines.coverage", ROOT / "runs" / "tests.xml"
 """The lines that each test ran, and what it cost, as ``tools/test --lines`` leaves them."""
+SURVIVORS = ROOT / "tests" / "survivors.csv"
 TRIED_S = 60.0
 """Seconds that the tests of one mutant took when they were recorded: no more of them are tried."""
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
@@ -55,14 +65,33 @@ class Place:
     new: str
 
 
+@dataclass(frozen=True)
+class Drawn(Mutant):
+    """A mutant of one token of a line; ``function`` its qualified name, empty for a line that runs at import. ``equivalent`` says why it
+    may live, ``everywhere`` that programs which tests start may run the line, and ``asked`` tests are those of the whole path then."""
+
+    line: int = 0
+    function: str = ""
+    seconds: float = 0.0
+    """Those that its tests took when they were recorded."""
+    everywhere: bool = True
+
+    @property
+    def text(self) -> str:
+        """The line as it stands, without its indent."""
+        return self.old.splitlines()[self.line - 1].strip()
+
+
 def places(source: str) -> list[Place]:
-    """Tokens of a file that have a mutant, which still compiles and is another program."""
+    """Tokens of a file that have a mutant, which still compiles and is another program. None for frozen and slots of a dataclass."""
     found = []
-    for token in tokenize.generate_tokens(StringIO(source).readline):
+    tokens = list(tokenize.generate_tokens(StringIO(source).readline))
+    for index, token in enumerate(tokens):
         new = _OTHER.get(token.string)
         if token.type == tokenize.NUMBER:
             new = _next_number(token.string)
-        if new is not None and token.type in (tokenize.NUMBER, tokenize.OP, tokenize.NAME):
+        declares = token.line.lstrip().startswith("@dataclass(") and tokens[index - 2].string in ("frozen", "slots")
+        if new is not None and not declares and token.type in (tokenize.NUMBER, tokenize.OP, tokenize.NAME):
             found.append(Place(token.start[0], token.start[1], token.string, new))
     return found
 
@@ -90,6 +119,45 @@ def compiles(source: str, mutant: str) -> bool:
         return False
 
 
+def defined(source: str, line: int) -> tuple[str, str, str]:
+    """Function whose body holds the line, by its qualified name; else class and name that the line defines at import, each empty where
+    there is none."""
+
+    def within(body: Sequence[ast.stmt], names: tuple[str, ...]) -> tuple[str, str, str]:
+        for node in body:
+            decorators = getattr(node, "decorator_list", [])
+            first = min((node.lineno, *(one.lineno for one in decorators)))
+            if not first <= line <= (node.end_lineno or node.lineno):
+                continue
+            if isinstance(node, ast.ClassDef):
+                return within(node.body, (*names, node.name)) if line >= node.body[0].lineno else ("", "", node.name)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                inside = line >= node.body[0].lineno
+                return (".".join((*names, node.name)), "", "") if inside else ("", ".".join(names), node.name)
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            named = [one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)]
+            return "", ".".join(names), "|".join(named)
+        return "", ".".join(names), ""
+
+    return within(ast.parse(source).body, ())
+
+
+def of_statement(source: str, line: int) -> range:
+    """Lines of the statement that the line is of, without those of statements within: a recording has not every line of a long one."""
+    around = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.stmt | ast.excepthandler | ast.match_case) and hasattr(node, "lineno")
+        if node.lineno <= line <= (node.end_lineno or node.lineno)
+    ]
+    if not around:
+        return range(line, line + 1)
+    inmost = max(around, key=lambda node: (node.lineno, -(node.end_lineno or node.lineno)))
+    body = getattr(inmost, "body", None)
+    last = body[0].lineno - 1 if isinstance(body, list) and body and line < body[0].lineno else inmost.end_lineno or line
+    return range(inmost.lineno, max(last, line) + 1)
+
+
 def judges_of(file: Path) -> list[str]:
     """Tests that mirror a file: its own, or those of the nearest folder; else the wider set. ``file`` is relative to the checkout."""
     folders, own = file.parts[1:-1], f"test_{file.stem}.py"
@@ -104,20 +172,50 @@ def judges_of(file: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Tests by the lines that they ran when all tests were recorded: ``{file: {line: tests}}``, and the seconds of each."""
+    """Tests by the lines that they ran when all tests were recorded: ``{file: {line: tests}}``, an empty name for a program that a test
+    started, and the seconds of each."""
 
-    ran: Mapping[str, Mapping[int, list[str]]]
+    ran: Mapping[str, Mapping[int, Collection[str]]]
     seconds: Mapping[str, float]
 
-    def judges(self, file: str, line: int) -> list[str]:
-        """The tests that ran a line, the cheapest first, as many as take ``TRIED_S``; none for a line that runs at import alone."""
-        tests, left = [], TRIED_S
-        for test in sorted(self.ran.get(file, {}).get(line, ()), key=lambda test: (self.seconds.get(_in_junit(test), 1.0), test)):
-            left -= self.seconds.get(_in_junit(test), 1.0)
-            if tests and left < 0:
-                break
-            tests.append(test)
-        return tests
+    def judges(self, sources: Mapping[Path, str], file: Path, line: int) -> tuple[list[str], float]:
+        """The tests that may notice a change of the line, and their seconds: as many as take ``TRIED_S``, tests of the file's folder before
+        others and cheap ones before dear ones, those of a test file together."""
+        function, owner, name = defined(sources[file], line)
+        near = [one for one in judges_of(file) if one not in WIDER]
+        tests = self._tests(file, of_statement(sources[file], line)) if function else set()
+        if not tests and name:
+            for other, text in sources.items():
+                if other == file or ((owner.rpartition(".")[2] or name.partition("|")[0]) in text and file.stem in text):
+                    word = re.compile(rf"\b(?:{name})\b")
+                    tests |= self._tests(other, [number for number, one in enumerate(text.splitlines(), 1) if word.search(one)])
+        if not tests:
+            tests = {test for test in self._all if test.startswith(tuple(near))}
+        chosen, took = list[str](), 0.0
+        for of_folder, until in ((True, TRIED_S * 2 / 3), (False, TRIED_S)):
+            group = [test for test in tests if bool(near and test.startswith(tuple(near))) is of_folder]
+            for test in sorted(group, key=lambda test: (self._cost(test), test)):
+                if chosen and took + self._cost(test) > until:
+                    break
+                chosen.append(test)
+                took += self._cost(test)
+        order = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
+        return sorted(chosen, key=lambda test: order.index(test.partition("::")[0])), took
+
+    def by_programs(self, file: Path, line: int) -> bool:
+        """True if a program that a test started ran the line."""
+        return "" in self.ran.get(str(file), {}).get(line, ())
+
+    def _tests(self, file: Path, lines: Iterable[int]) -> set[str]:
+        ran = self.ran.get(str(file), {})
+        return {test for line in lines for test in ran.get(line, ()) if test}
+
+    def _cost(self, test: str) -> float:
+        return self.seconds.get(_in_junit(test), 1.0)
+
+    @cached_property
+    def _all(self) -> set[str]:
+        return {test for lines in self.ran.values() for tests in lines.values() for test in tests if test}
 
 
 def _in_junit(test: str) -> str:
@@ -135,8 +233,7 @@ def recorded(lines: Path = LINES, costs: Path = COSTS) -> Recorded | None:
     data.read()
     ran = {
         str(Path(file).relative_to(ROOT)): {
-            line: sorted({context.rpartition("|")[0] for context in contexts if context})
-            for line, contexts in data.contexts_by_lineno(file).items()
+            line: {context.rpartition("|")[0] for context in contexts} for line, contexts in data.contexts_by_lineno(file).items()
         }
         for file in data.measured_files()
         if Path(file).is_relative_to(ROOT)
@@ -145,47 +242,108 @@ def recorded(lines: Path = LINES, costs: Path = COSTS) -> Recorded | None:
     return Recorded(ran, {f"{case.get('classname')}::{case.get('name')}": float(case.get("time", 0)) for case in cases})
 
 
-def sample(count: int, seed: int, pattern: str = "", known: Recorded | None = None) -> list[Mutant]:
+def survivors() -> dict[tuple[str, str, str, str], str]:
+    """Reason for which a mutant may live, by file, text of its line, token and what it becomes."""
+    with SURVIVORS.open(encoding="utf-8", newline="") as lines:
+        return {(row["file"], row["line"], row["old"], row["new"]): row["why"] for row in csv.DictReader(lines)}
+
+
+def sample(count: int, seed: int, pattern: str = "", known: Recorded | None = None) -> list[Drawn]:
     """``count`` mutants, each of a file drawn by its number of places; the same for the same seed and tree. Fewer where there are fewer."""
     sources = {file.relative_to(ROOT): file.read_text(encoding="utf-8") for name in PACKAGES for file in (ROOT / name).rglob("*.py")}
     there = [(file, place) for file in sorted(sources) if pattern in str(file) for place in places(sources[file])]
-    drawn: list[Mutant] = []
+    reasons = survivors()
+    drawn: list[Drawn] = []
     for file, place in random.Random(seed).sample(there, len(there)):
         if len(drawn) == count:
             break
-        mutant = changed(sources[file], place)
-        if compiles(sources[file], mutant):
+        source = sources[file]
+        mutant = changed(source, place)
+        if compiles(source, mutant):
             name = f"line {place.line}, column {place.column}: {place.old} becomes {place.new or 'nothing'}"
-            tests = known.judges(str(file), place.line) if known is not None else []
-            drawn.append(Mutant(name, str(file), sources[file], mutant, tests or judges_of(file)))
+            tests, seconds = known.judges(sources, file, place.line) if known is not None else (judges_of(file), 0.0)
+            function = defined(source, place.line)[0]
+            everywhere = known is None or not function or not tests or known.by_programs(file, place.line)
+            why = reasons.get((str(file), source.splitlines()[place.line - 1].strip(), place.old, place.new), "")
+            drawn.append(Drawn(name, str(file), source, mutant, tests or WIDER, why, [], "", place.line, function, seconds, everywhere))
     return drawn
 
 
-def sampled_fates(mutants: list[Mutant], jobs: int = 1) -> Iterator[tuple[Mutant, str]]:
+def sampled_fates(mutants: list[Drawn], jobs: int = 1) -> Iterator[tuple[Drawn, str]]:
     """Each mutant and what became of it: ``killed``, ``survives``, or in words why nobody can tell (its tests fail without it)."""
+    within = [mutant for mutant in mutants if mutant.seconds and mutant.function]
+    shards = [shard for number in range(jobs) if (shard := within[number::jobs])]
+    outside = [mutant for mutant in mutants if mutant not in within]
     with TemporaryDirectory(prefix="chub-mutants-") as folder, ThreadPoolExecutor(jobs) as pool:
         trees: SimpleQueue[Path] = SimpleQueue()
+        told: SimpleQueue[tuple[Drawn, str] | None] = SimpleQueue()
         for number in range(jobs):
             (own := Path(folder) / str(number)).mkdir()
             trees.put(copied(own))
         sound: dict[tuple[str, ...], bool] = {}
 
-        def judged(mutant: Mutant) -> tuple[Mutant, str]:
+        def in_a_tree(mutant: Drawn) -> None:
             tree = trees.get()
             try:
-                return mutant, _fate(mutant, tree, sound)
+                told.put((mutant, _fate(mutant, tree, sound)))
             finally:
                 trees.put(tree)
 
-        for done in as_completed([pool.submit(judged, mutant) for mutant in mutants]):
-            yield done.result()
+        def loaded(shard: list[Drawn]) -> None:
+            for judged in _loaded_fates(shard):
+                told.put(judged)
+
+        work = [pool.submit(loaded, shard) for shard in shards] + [pool.submit(in_a_tree, mutant) for mutant in outside]
+        for one in work:
+            one.add_done_callback(lambda _: told.put(None))
+        for _ in work:
+            while (judged := told.get()) is not None:
+                yield judged
+        for one in work:
+            one.result()
 
 
-def _fate(mutant: Mutant, tree: Path, sound: dict[tuple[str, ...], bool]) -> str:
-    for tests in [mutant.tests, WIDER] if mutant.tests != WIDER else [WIDER]:
-        done = run_in(mutant, tree, *_pytest(tests))
+def _loaded_fates(mutants: list[Drawn]) -> Iterator[tuple[Drawn, str]]:
+    """Fates of changes inside functions, each made where all tests are loaded already; the tests of the whole path judge at last."""
+    from row_proofs import run  # it draws mutants too
+
+    def told(chosen: dict[int, Drawn], wider: bool) -> Iterator[tuple[int, Drawn, dict[str, Any]]]:
+        facts = [(number, _watched(one), [] if wider else one.tests, _limit_s(one)) for number, one in chosen.items()]
+        files = WIDER if wider else sorted({test.partition("::")[0] for one in chosen.values() for test in one.tests})
+        for answer in run({"mode": "kill", "mutants": facts}, files) if chosen else ():
+            yield answer["number"], chosen[answer["number"]], answer
+
+    left: dict[int, Drawn] = {}
+    for number, mutant, answer in told(dict(enumerate(mutants)), wider=False):
+        if answer["red"]:
+            yield mutant, "killed"
+        elif answer["unsound"] and not answer["asked"]:
+            yield mutant, f"not judged: {answer['unsound']}"
+        elif mutant.everywhere:
+            left[number] = mutant
+        else:
+            yield mutant, "survives"
+    for _, mutant, answer in told(left, wider=True):
+        yield mutant, "killed" if answer["red"] else "survives"
+
+
+def _watched(mutant: Drawn) -> dict[str, object]:
+    new = mutant.new.splitlines()[mutant.line - 1].strip()
+    return {"file": mutant.file, "function": mutant.function, "old": mutant.text, "new": new, "number": mutant.line}
+
+
+def _limit_s(mutant: Drawn) -> float:
+    """Seconds of processor after which its tests are taken to go round for ever."""
+    return 60 + 2 * (mutant.seconds or 600)
+
+
+def _fate(mutant: Drawn, tree: Path, sound: dict[tuple[str, ...], bool]) -> str:
+    for tests in [mutant.tests, WIDER] if mutant.everywhere and mutant.tests != WIDER else [mutant.tests]:
+        done = run_in(mutant, tree, *_pytest(tests), processor_s=_limit_s(mutant))
         if done.returncode == 0:
             continue
+        if done.returncode < 0:
+            return "killed"  # it has gone round for ever
         first = _FAILED.findall(done.stdout)[:1]
         again = [*first] if first and "::" in first[0] else ["--collect-only", *tests]
         if tuple(again) not in sound:

@@ -77,12 +77,14 @@ def fate(mutant: Mutant, tree: Path) -> str:
     return "survives" if done.returncode == 0 else f"not judged: pytest ended with {done.returncode}: {done.stdout.strip()[-200:]}"
 
 
-def run_in(mutant: Mutant, tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """One command of Python in the tree with the mutant in it."""
+def run_in(mutant: Mutant, tree: Path, *command: str, processor_s: float | None = None) -> subprocess.CompletedProcess[str]:
+    """One command of Python in the tree with the mutant in it; ended by a signal where it takes more seconds of processor than it may."""
     before = made(mutant, tree)
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    limited = ["prlimit", f"--cpu={processor_s:.0f}"] if processor_s is not None else []
+    words = [*limited, sys.executable, *command]
     try:
-        return subprocess.run([sys.executable, *command], cwd=tree, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(words, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     finally:
         (tree / mutant.file).write_text(before, encoding="utf-8")
 

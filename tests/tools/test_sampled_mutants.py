@@ -12,7 +12,22 @@ _TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(_TOOLS))
 
 import sampled_mutants  # noqa: E402  # tools is no package: programs run from a checkout
-from sampled_mutants import ROOT, WIDER, Mutant, Recorded, changed, compiles, judges_of, places, recorded, sample  # noqa: E402
+from sampled_mutants import (  # noqa: E402
+    ROOT,
+    WIDER,
+    Drawn,
+    Mutant,
+    Recorded,
+    changed,
+    compiles,
+    defined,
+    judges_of,
+    of_statement,
+    places,
+    recorded,
+    sample,
+    survivors,
+)
 
 SOURCE = '"""1 + 1 < 2 in words."""\nHIGH = 0x0F\n\n\ndef low(a: float) -> bool:\n    return not a >= 1.5 and a + 2 != HIGH  # 3 - 1\n'
 
@@ -54,12 +69,31 @@ def test_the_tests_of_a_file_are_those_of_the_nearest_folder(file: str, tests: l
 
 
 def test_the_tests_that_ran_the_line_judge_the_cheapest_first_and_no_more_than_a_minute_of_them() -> None:
-    known = Recorded(
-        {"hil/a.py": {7: ["tests/x/test_a.py::test_dear", "tests/x/test_a.py::test_cheap[a/b.py::c]", "tests/x/test_a.py::test_long"]}},
-        {"tests.x.test_a::test_dear": 3.0, "tests.x.test_a::test_cheap[a/b.py::c]": 0.1, "tests.x.test_a::test_long": 58.0},
+    file, other = Path("firmware_emu/crypto/a.py"), Path("hil/b.py")
+    sources = {
+        file: "LIMIT = 3\n\n\ndef over(one):\n    return one > LIMIT\n",
+        other: "from firmware_emu.crypto.a import LIMIT\n\nMORE = LIMIT\n",
+    }
+    cheap, dear, long, far = (
+        f"tests/{name}"
+        for name in (
+            "crypto/test_a.py::test_cheap[a/b.py::c]",
+            "crypto/test_a.py::test_dear",
+            "crypto/test_a.py::test_long",
+            "x/test_b.py::test_far",
+        )
     )
-    assert known.judges("hil/a.py", 7) == ["tests/x/test_a.py::test_cheap[a/b.py::c]", "tests/x/test_a.py::test_dear"]
-    assert known.judges("hil/a.py", 8) == known.judges("hil/b.py", 7) == []
+    seconds = {
+        "tests.crypto.test_a::test_dear": 3.0,
+        "tests.crypto.test_a::test_cheap[a/b.py::c]": 0.1,
+        "tests.crypto.test_a::test_long": 58.0,
+        "tests.x.test_b::test_far": 0.01,
+    }
+    known = Recorded({str(file): {1: {""}, 5: {dear, cheap, long, ""}}, str(other): {3: {far}}}, seconds)
+    assert known.judges(sources, file, 5) == ([cheap, dear], 3.1)
+    assert known.judges(sources, file, 1) == ([cheap, dear, far], 3.11), "a line that runs at import: who runs what names it"
+    assert known.by_programs(file, 5)
+    assert not known.by_programs(other, 3)
 
 
 def test_a_recording_of_a_run_names_the_tests_of_each_line(tmp_path: Path) -> None:
@@ -74,8 +108,37 @@ def test_a_recording_of_a_run_names_the_tests_of_each_line(tmp_path: Path) -> No
     known = recorded(lines, costs)
     assert known is not None
     assert known.seconds == {"tests.test_ids::test_one": 0.5}
-    assert known.judges("firmware_emu/ids.py", 3) == ["tests/test_ids.py::test_one"]
-    assert known.judges("firmware_emu/ids.py", 1) == []
+    assert known.ran["firmware_emu/ids.py"] == {1: {""}, 3: {"", "tests/test_ids.py::test_one"}, 4: {"tests/test_ids.py::test_one"}}
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (1, ("", "", "A|B")),
+        (5, ("", "Kind", "ONE")),
+        (7, ("", "Kind", "name")),
+        (8, ("Kind.name", "", "")),
+        (11, ("", "", "")),
+    ],
+)
+def test_a_line_is_of_a_functions_body_or_defines_a_name_at_import(line: int, found: tuple[str, str, str]) -> None:
+    source = "A, B = 1, 2\n\n\nclass Kind:\n    ONE = 1\n\n    def name(self, one=2):\n        return one + 1\n\n\nif A == B:\n    B = 3\n"
+    assert defined(source, line) == found
+
+
+@pytest.mark.parametrize(("line", "lines"), [(1, [1, 2]), (2, [1, 2]), (3, [3]), (4, [4, 5]), (5, [4, 5]), (7, [7])])
+def test_the_lines_of_a_statement_are_its_own_and_not_those_within(line: int, lines: list[int]) -> None:
+    source = "def one(\n    two: int):\n    three = 3\n    if (three ==\n            4):\n        five = 5\n    return 6\n"
+    assert list(of_statement(source, line)) == lines
+
+
+def test_a_reason_for_a_survivor_is_a_sentence_about_a_place_that_exists() -> None:
+    for (file, line, old, new), why in survivors().items():
+        source = (ROOT / file).read_text(encoding="utf-8")
+        there = {(source.splitlines()[place.line - 1].strip(), place.old, place.new) for place in places(source)}
+        assert (line, old, new) in there, f"{file} has no such place now: take the line out of tests/survivors.csv"
+        assert why.endswith(".")
+        assert len(why.split()) >= 5, "say why nobody need notice it"
 
 
 def test_a_mutant_that_its_tests_let_live_goes_to_the_whole_path_and_a_test_that_fails_without_it_is_no_judge(
@@ -83,7 +146,7 @@ def test_a_mutant_that_its_tests_let_live_goes_to_the_whole_path_and_a_test_that
 ) -> None:
     tried: list[tuple[str, str]] = []
 
-    def run_in(mutant: Mutant, tree: Path, *command: str) -> CompletedProcess[str]:
+    def run_in(mutant: Mutant, tree: Path, *command: str, processor_s: float = 0) -> CompletedProcess[str]:
         what = command[-1]
         tried.append((mutant.new, what))
         fails = (mutant.new == "broken" and what != "tests/blind") or what.startswith("tests/red")
@@ -91,7 +154,7 @@ def test_a_mutant_that_its_tests_let_live_goes_to_the_whole_path_and_a_test_that
 
     monkeypatch.setattr(sampled_mutants, "run_in", run_in)
     monkeypatch.setattr(sampled_mutants, "copied", lambda folder: tmp_path)
-    mutants = [Mutant(name, "a.py", "sound", "broken", [f"tests/{name}"]) for name in ("green", "blind", "red")]
+    mutants = [Drawn(name, "a.py", "sound", "broken", [f"tests/{name}"]) for name in ("green", "blind", "red")]
     found = {mutant.name: what for mutant, what in sampled_mutants.sampled_fates(mutants)}
     assert found == {"green": "killed", "blind": "killed", "red": "not judged: tests/red::test_it fails without a mutant"}
     assert ("broken", WIDER[-1]) in tried

@@ -3,7 +3,9 @@
 ``CHUB_PROVE`` names a JSON file with what to do: ``{"mode": "trace", "rows": [...], "cost": {...}, "each": 2}`` traces so many tests of
 these rows, those that cost least (seconds by the test's name in JUnit), and none that costs ten times what the cheapest does;
 ``{"mode": "judge", "proofs": [[row, test, watched]], "out": ...}`` runs each test sound and with its mutant;
-``{"mode": "find", "wanted": {row: [[test, [watched, ...]]]}, "out": ...}`` runs mutants until one turns a test red.
+``{"mode": "find", "wanted": {row: [[test, [watched, ...]]]}, "out": ...}`` runs mutants until one turns a test red;
+``{"mode": "kill", "mutants": [[number, watched, [test, ...], seconds]], "out": ...}`` runs the tests of each mutant (none: all) until one
+is red that is green without it, or they have taken so many seconds of processor: a mutant that goes round for ever is noticed too.
 Each answer is a line of JSON in ``out``.
 """
 
@@ -29,8 +31,8 @@ from through_doors import Watched
 LIMIT_S = 240
 """A test whose process takes more seconds of processor has gone astray by its mutant, which is no verdict: such a mutant is not taken.
 Each program that a test starts has as many of its own."""
-STANDS_STILL_S = 1800
-"""Seconds of wall for one that waits for what never comes; a busy machine alone takes no test there."""
+STANDS_STILL = 8
+"""So many times as long on the wall for one that waits for what never comes; a busy machine alone takes no test there."""
 
 
 class Prover:
@@ -104,6 +106,30 @@ class Prover:
                     break
             yield {"row": row, "tried": tried, **found}
 
+    def _kill(self, items: dict[str, pytest.Item]) -> Iterator[dict[str, Any]]:
+        sound: dict[tuple[str, str, str], str] = {}
+        for number, facts, tests, limit_s in self.told["mutants"]:
+            watched = Watched(**facts)
+            left = [items[test] for test in tests if test in items] if tests else list(items.values())
+            asked, red, unsound = len(left), "", ""
+            while left and not red:
+                outcomes, _ = _watched(left, watched, limit_s)
+                if "" in outcomes:
+                    unsound = f"the change could not be made: {outcomes['']}"
+                    break
+                test = next((test for test, outcome in outcomes.items() if outcome not in ("passed", "skipped", "done")), "")
+                if not test:
+                    break
+                key = watched.file, watched.function, test
+                if key not in sound:
+                    sound[key] = _watched([items[test]], Watched(watched.file, watched.function), limit_s)[0][test]
+                if sound[key] == "passed":
+                    red = f"{test}: {outcomes[test]}"
+                else:  # it is no judge
+                    unsound = f"{test} fails without a mutant"
+                    left = left[[item.nodeid for item in left].index(test) + 1 :]
+            yield {"number": number, "asked": asked, "red": red, "unsound": unsound}
+
 
 def _together(item: pytest.Item) -> tuple[str, str]:
     """Tests that are traced in one process: those of a module, but each row apart where a row is what the module's fixture prepares."""
@@ -144,23 +170,33 @@ def _processor_s() -> float:
     return sum(os.times()[:4])
 
 
-def _watched(items: list[pytest.Item], watched: Watched) -> tuple[dict[str, str], list[str]]:
-    """Outcome of each test with the function watched, and the doors by which it was entered; an empty one for a call past all doors."""
+def _watched(items: list[pytest.Item], watched: Watched, until_red_s: float = 0) -> tuple[dict[str, str], list[str]]:
+    """Outcome of each test with the function watched, and the doors by which it was entered; an empty one for a call past all doors.
+
+    ``until_red_s``: run them only until one fails, and no longer than so many seconds of processor (0: run all of them). The key ""
+    stands for a change that could not be made."""
     with TemporaryDirectory(prefix="chub-watch-") as folder:
         notes, told = Path(folder) / "passed", Path(folder) / "told"
 
         def run() -> str:
             os.environ["CHUB_PASSED"] = str(notes)
-            through_doors.watch(watched)
+            try:
+                through_doors.watch(watched)
+            except (ValueError, SyntaxError) as refused:
+                told.write_text(json.dumps(["", str(refused)]) + "\n", encoding="utf-8")
+                return "done"
             with told.open("w", encoding="utf-8") as file:
                 for item, after in zip(items, [*items[1:], items[-1]], strict=True):
-                    file.write(json.dumps([item.nodeid, _outcome(item, items, after)]) + "\n")
+                    outcome = _outcome(item, items, after)
+                    file.write(json.dumps([item.nodeid, outcome]) + "\n")
                     file.flush()
+                    if until_red_s and outcome == "failed":
+                        break
             return "done"
 
-        ended = _in_a_process(run, len(items))
+        ended = _in_a_process(run, len(items), until_red_s)
         known = dict(json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()) if told.exists() else {}
-        outcomes = {item.nodeid: known.get(item.nodeid, ended) for item in items}
+        outcomes = {item.nodeid: known.get(item.nodeid, ended) for item in items} | ({"": known[""]} if "" in known else {})
         return outcomes, sorted(set(notes.read_text(encoding="utf-8").splitlines())) if notes.exists() else []
 
 
@@ -171,8 +207,9 @@ def _outcome(item: pytest.Item, together: list[pytest.Item], after: pytest.Item)
     return "failed" if "failed" in outcomes else "skipped" if "skipped" in outcomes else "passed"
 
 
-def _in_a_process(run: Callable[[], str], tests: int = 1) -> str:
+def _in_a_process(run: Callable[[], str], tests: int = 1, limit_s: float = 0) -> str:
     """Value of ``run`` in a child process; ``astray`` where it does not end, ``broken`` where the process ends by itself."""
+    processor_s = limit_s or LIMIT_S * tests
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -180,7 +217,7 @@ def _in_a_process(run: Callable[[], str], tests: int = 1) -> str:
         try:
             os.setpgid(0, 0)
             os.close(read)
-            resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S * tests, resource.RLIM_INFINITY))
+            resource.setrlimit(resource.RLIMIT_CPU, (int(processor_s), resource.RLIM_INFINITY))
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
@@ -191,7 +228,7 @@ def _in_a_process(run: Callable[[], str], tests: int = 1) -> str:
     os.close(write)
     try:
         signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError()))
-        signal.alarm(STANDS_STILL_S * tests)
+        signal.alarm(int(processor_s * STANDS_STILL))
         try:
             told = os.read(read, 100).decode()
         except TimeoutError:

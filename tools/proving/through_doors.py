@@ -33,12 +33,14 @@ DOOR: ContextVar[str] = ContextVar("door", default="")
 
 @dataclass(frozen=True)
 class Watched:
-    """A function of a file (relative to the checkout) and the line that is changed in it; ``old`` empty for none."""
+    """A function of a file (relative to the checkout) and the line that is changed in it; ``old`` empty for none, ``number`` that of the
+    line where the same text may stand more than once."""
 
     file: str
     function: str
     old: str = ""
     new: str = ""
+    number: int = 0
 
 
 class _Through:
@@ -100,7 +102,7 @@ def changed(source: str, watched: Watched) -> str:
     lines = source.splitlines(keepends=True)
     for first, last in extents(ast.parse(source)).get(watched.function, ()):
         for index in range(first - 1, last):
-            if lines[index].strip() == watched.old:
+            if lines[index].strip() == watched.old and watched.number in (0, index + 1):
                 indent = lines[index][: len(lines[index]) - len(lines[index].lstrip())]
                 lines[index] = f"{indent}{watched.new}\n"
                 return "".join(lines)
