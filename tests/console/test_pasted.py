@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -282,3 +283,45 @@ def test_long_values_of_xml_are_not_cut() -> None:
 def test_what_is_half_or_nothing_is_told_by_what_is_missing(text: str, said: str) -> None:
     with pytest.raises(DecodeError, match=said):
         take_apart(Pasted(text.encode()))
+
+
+def block(kind: int, body: bytes, order: str = "<") -> bytes:
+    """One block of a pcapng file."""
+    padded = body + bytes(-len(body) % 4)
+    length = struct.pack(f"{order}I", len(padded) + 12)
+    return struct.pack(f"{order}I", kind) + length + padded + length
+
+
+def capture_of(link: int, packet: bytes, order: str = "<") -> bytes:
+    """A capture of one packet as others write it."""
+    head = block(0x0A0D0D0A, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1), order)
+    interface = block(1, struct.pack(f"{order}HHI", link, 0, 0), order)
+    return head + interface + block(6, struct.pack(f"{order}IIIII", 0, 0, 0, len(packet), len(packet)) + packet, order)
+
+
+TAP = bytes.fromhex("0000 1c00 0100 0400 00000000 0300 0300 0b000000 0000 0100")  # strength, channel, and the kind of check sequence
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("link", "packet", "frame"),
+    [
+        (195, b"frame\x01\x02", b"frame"),
+        (230, b"frame\x01\x02", b"frame\x01\x02"),
+        (283, TAP + b"\x01\x00\x00\x00frame\x01\x02", b"frame"),
+        (283, TAP + b"\x00\x00\x00\x00frame\x01\x02", b"frame\x01\x02"),
+        (283, TAP[:2] + b"\x04\x00frame\x01\x02", b"frame\x01\x02"),
+    ],
+)
+def test_a_capture_of_others_is_read_with_and_without_a_check_sequence(link: int, packet: bytes, frame: bytes, order: str) -> None:
+    (piece,) = take_apart(Pasted(capture_of(link, packet, order)))[1]
+    assert (piece.octets, piece.layer) == (frame, "mac")
+
+
+def test_a_capture_of_another_link_or_without_a_packet_is_told() -> None:
+    with pytest.raises(DecodeError, match="link type 1, expected IEEE"):
+        take_apart(Pasted(capture_of(1, b"frame")))
+    with pytest.raises(DecodeError, match="the capture has no packet"):
+        take_apart(Pasted(capture_of(195, b"frame")[: 28 + 20]))
+    with pytest.raises(DecodeError, match="a packet of interface 0, expected one of 0"):
+        take_apart(Pasted(capture_of(195, b"")[:28] + capture_of(195, b"")[48:]))
