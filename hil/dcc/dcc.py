@@ -498,9 +498,11 @@ class Dcc:
         ``connection`` is that of the user it comes over (its first by default). ``returns`` is the command variant under which the user
         returns a signed pre-command.
 
-        Refusals, missing answers and failures are Outcomes, not exceptions.
+        Refusals, missing answers and failures are Outcomes, not exceptions. What it tells is on the medium.
         """
-        return await self.processing.send(user, request, wait_s=wait_s, connection=connection, returns=returns)
+        outcome = await self.processing.send(user, request, wait_s=wait_s, connection=connection, returns=returns)
+        await self.store.durable()
+        return outcome
 
     def cancel(self, user: User, request: RequestId) -> bool:
         """Cancel a request of ``user`` that the DCC defers; False if it defers none of that name. Its sender is told (GW-63)."""

@@ -286,6 +286,7 @@ class Estate:
     def _dcc(self) -> Dcc:
         cos = CosParty(self.board.parties.cos_party, self.keystore, self.clock)
         dcc = dcc_of(self.board, self.keystore, self.clock, self.trace, self.folder / _DCC_STORE, cos=cos)
+        dcc.store.batch(at_once=True)
         for user in self.users.values():
             dcc.add_user(user)
         return dcc

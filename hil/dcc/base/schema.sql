@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS volume_thresholds (
     user TEXT NOT NULL, service TEXT NOT NULL, threshold INTEGER NOT NULL, window_s REAL NOT NULL, PRIMARY KEY (user, service));
 CREATE TABLE IF NOT EXISTS volumes (user TEXT NOT NULL, service TEXT NOT NULL, time REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS volumes_by_user ON volumes (user, service, time);
+CREATE INDEX IF NOT EXISTS volumes_by_service ON volumes (service, time);
 CREATE TABLE IF NOT EXISTS quarantine (
     number INTEGER PRIMARY KEY, time REAL NOT NULL, user TEXT, direction TEXT NOT NULL, request TEXT, reason TEXT NOT NULL,
     octets BLOB NOT NULL, state TEXT NOT NULL);
@@ -92,6 +93,7 @@ CREATE TABLE IF NOT EXISTS hub_reports (
 CREATE TABLE IF NOT EXISTS customer_numbers (request TEXT PRIMARY KEY, number TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS connections (
     number INTEGER PRIMARY KEY, user TEXT NOT NULL, means TEXT NOT NULL, since REAL NOT NULL, terms TEXT NOT NULL, edition INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS connections_by_user ON connections (user);
 CREATE TABLE IF NOT EXISTS connection_traffic (
     connection INTEGER NOT NULL, time REAL NOT NULL, direction TEXT NOT NULL, octets INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS connection_traffic_by_time ON connection_traffic (connection, direction, time);

@@ -55,7 +55,7 @@ def _wide_counters(database: Executes) -> None:
 FORM = StoreForm(
     "the DCC's store",
     0x43444343,
-    (_statements, _wide_counters, _statements),
+    (_statements, _wide_counters, _statements, _statements),
     frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _schema())),
 )
 """Marked ``CDCC``. A new table or column needs a step of its own at the end (``_statements`` again, where tables are all that is new)."""
@@ -156,7 +156,7 @@ class DccStore:
                 database.lead()
         self._depth = 0
         self._once: dict[str, dict[str, Any]] = {}
-        self._batches = False
+        self._batches = self._at_once = False
         self._synced = 0
         self._syncing: asyncio.Task[None] | None = None
 
@@ -209,10 +209,11 @@ class DccStore:
         else:
             self._file.execute("RELEASE SAVEPOINT part")
 
-    def batch(self) -> None:
-        """One wait for the medium for many commits: from now on :meth:`durable` has it, and they do not."""
+    def batch(self, *, at_once: bool = False) -> None:
+        """One wait for the medium for many commits: from now on :meth:`durable` has it, and they do not. It waits on a thread, while others
+        go on; ``at_once`` right there, for a warp clock, whose time would pass meanwhile."""
         self._file.batch()
-        self._batches = True
+        self._batches, self._at_once = True, at_once
 
     async def durable(self) -> None:
         """Return when all that is committed at this moment is on the medium; whoever asks meanwhile shares the wait that comes next. Raises
@@ -220,6 +221,9 @@ class DccStore:
         if not self._batches:
             return
         mark = self._file.written
+        if self._at_once and self._synced < mark:
+            self._file.sync()
+            self._synced = mark
         while self._synced < mark:
             if self._syncing is None or self._syncing.done():
                 self._syncing = asyncio.create_task(self._sync())

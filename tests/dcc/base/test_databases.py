@@ -36,6 +36,21 @@ PACKAGES = tuple(
 Open = Callable[[], DccStore]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "SELECT * FROM connections WHERE user = 'x' ORDER BY number",
+        "SELECT count(*) AS n FROM volumes WHERE service = '4.1' AND time > 1.0",
+        "SELECT count(*) AS n FROM volumes WHERE user = 'x' AND time > 1.0 AND service = '4.1'",
+    ],
+)
+def test_what_each_message_asks_is_found_without_going_through_a_table(tmp_path: Path, asked: str) -> None:
+    store = DccStore(tmp_path / "dcc.sqlite")
+    plan = [row["detail"] for row in store.rows(f"EXPLAIN QUERY PLAN {asked}")]
+    assert all(step.startswith("SEARCH") for step in plan), plan
+    store.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Open the same store, each time anew."""

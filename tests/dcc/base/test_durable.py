@@ -124,6 +124,29 @@ async def test_whoever_comes_in_the_instant_in_which_a_wait_ends_gets_the_next(t
     store.close()
 
 
+async def test_where_a_warp_clock_leads_the_wait_is_right_there_and_none_comes_for_what_is_on_the_medium_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, waits = DccStore(tmp_path / "dcc.sqlite"), list[int]()
+    store.batch(at_once=True)
+    real = store._file.sync
+
+    def sync() -> None:
+        waits.append(threading.get_ident())
+        real()
+
+    monkeypatch.setattr(store._file, "sync", sync)
+    for number in range(3):
+        store.named("x/").put(str(number), b"a")
+    await store.durable()
+    await store.durable()
+    assert waits == [threading.get_ident()]
+    store.named("x/").put("3", b"a")
+    await store.durable()
+    assert len(waits) == 2
+    store.close()
+
+
 async def test_whoever_gives_up_waiting_takes_nothing_from_the_others(batched: DccStore, monkeypatch: pytest.MonkeyPatch) -> None:
     medium = Medium(batched, monkeypatch)
     batched.named("x/").put("1", b"a")
