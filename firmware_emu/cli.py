@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -74,6 +75,10 @@ def main() -> None:
     sys.exit(exit_code(lambda: chub.main(standalone_mode=False)))
 
 
+_READERS = {"json": "JSON", "tomllib": "TOML"}
+"""Libraries that read a file by calling themselves, once a level, and what they read."""
+
+
 def exit_code(call: Callable[[], object]) -> int:
     """Run a command, tell every expected error in one line, and return the exit code."""
     try:
@@ -95,6 +100,12 @@ def exit_code(call: Callable[[], object]) -> int:
         return 2
     except UnicodeDecodeError as wrong:
         click.echo(f"chub: read octet 0x{wrong.object[wrong.start]:02x} at offset {wrong.start}, expected text in UTF-8", err=True)
+        return 2
+    except RecursionError as wrong:
+        *_, (frame, _) = traceback.walk_tb(wrong.__traceback__)
+        if (reader := frame.f_globals["__name__"].partition(".")[0]) not in _READERS:
+            raise
+        click.echo(f"chub: read {_READERS[reader]} nested deeper than it can be, expected what a program of this project writes", err=True)
         return 2
     except OSError as trouble:
         click.echo(f"chub: {trouble.filename or 'system'}: {trouble.strerror or trouble}", err=True)

@@ -64,14 +64,25 @@ def _held(file: int) -> Held | None:
     return None
 
 
-def _places() -> Path:
+def places() -> Path:
+    """The folder of this user's short-lived files. It may not be there, or may be another user's: see :func:`own_places`."""
     return Path(tempfile.gettempdir()) / f"chub-{os.getuid()}"
+
+
+def own_places(what: str) -> Path:
+    """The same, made where it was not; ``what`` needs it. Raises NotAvailable where another user has made it, to be in between."""
+    folder = places()
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o022:
+        raise NotAvailable(what, f"{folder} is open to other users: remove it")
+    return folder
 
 
 def held_places() -> list[Held]:
     """Serial lines, dongles, instruments and ports that processes of this user have now."""
     found = []
-    for path in sorted(_places().glob("*.owner")):
+    for path in sorted(places().glob("*.owner")):
         with path.open("rb") as lock:
             if (told := _held(lock.fileno())) is not None:
                 found.append(told)
@@ -124,12 +135,7 @@ class Owner:
     @classmethod
     def of_place(cls, place: str, what: str) -> Self:
         """Own what is no file of ours, as a serial port or a TCP port; its lock lies among this user's short-lived files."""
-        folder = _places()
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-            raise NotAvailable(what, f"{folder} belongs to another user: remove it")
-        return cls.take(folder / (re.sub(r"[^A-Za-z0-9.-]", "_", place)[-200:] + ".owner"), what)
+        return cls.take(own_places(what) / (re.sub(r"[^A-Za-z0-9.-]", "_", place)[-200:] + ".owner"), what)
 
     @classmethod
     def of_line(cls, address: str, what: str) -> Self:

@@ -138,7 +138,7 @@ def verify(folder: Path) -> Checked:
     except InvalidSignature:
         problems.append("the signature does not hold")
     for name, wanted in sorted(files.items()):
-        inside = (folder / name).resolve()
+        inside = (folder / name.replace("\0", "")).resolve()
         if folder.resolve() not in inside.parents or not inside.is_file():
             problems.append(f"{name} is not there")
         elif hashlib.sha256(inside.read_bytes()).hexdigest() != wanted:

@@ -6,7 +6,9 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from hil.radio.port.dongle_server import MOST_EARLY, MOST_UNREAD, DongleServer, TcpHost
+from firmware_emu.clock import Clock
+from hil.radio.ncp.ash import MOST_QUEUED, Ash, frame
+from hil.radio.port.dongle_server import MOST_EARLY, MOST_UNREAD, DongleServer, PtyPort, TcpHost
 
 
 class Port:
@@ -70,3 +72,21 @@ async def test_of_two_hosts_that_wait_the_latest_is_kept_and_the_other_is_droppe
     DongleServer.connected(server, second)
     assert (wire.aborted, other.aborted) == (True, False)
     assert server._next_host is second
+
+
+async def test_a_serial_port_that_nobody_reads_keeps_no_more_than_its_limit() -> None:
+    port = PtyPort(Clock(), lambda octets: None, lambda: None)
+    for _ in range(3 * MOST_UNREAD // 4096):
+        port.write(bytes(4096))
+    assert len(port._unsent) <= MOST_UNREAD + 4096
+    port.close()
+
+
+def test_a_host_that_is_never_ready_costs_no_more_frames_than_a_dongle_keeps() -> None:
+    ash = Ash()
+    ash.receive(frame(0xC0), 0.0)
+    ash.receive(frame(0x88), 0.0)
+    for _ in range(2 * MOST_QUEUED):
+        assert ash.send(b"\0\0\0", 0.0) == []
+    assert len(ash._queue) == MOST_QUEUED
+    assert ash.counters["overflow"] == MOST_QUEUED

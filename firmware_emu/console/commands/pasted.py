@@ -166,7 +166,7 @@ def _trace(pasted: Pasted) -> list[Piece]:
     for line in (pasted.text or "").splitlines():
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
         if not isinstance(row, dict) or "number" not in row or "event" not in row:
             return []

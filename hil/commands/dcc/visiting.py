@@ -14,8 +14,8 @@ import json
 import os
 import shutil
 import socket
+import struct
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
@@ -27,6 +27,7 @@ import click
 
 from firmware_emu.cli import exit_code
 from firmware_emu.errors import NotAvailable
+from firmware_emu.ownership import own_places, places
 from firmware_emu.supervised import supervised
 from hil.bench.far_end import VISIT, Visit
 from hil.dcc.base.store import database_url
@@ -44,12 +45,12 @@ OWN = ("up", "serve", "down")
 def socket_of(store: Path) -> Path:
     """The socket of the DCC that runs on ``store``; of several on one database, of one."""
     if (url := database_url(store)) is not None:
-        return Path(tempfile.gettempdir()) / f"chub-{os.getuid()}" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.socket"
+        return places() / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.socket"
     beside = Path(os.path.abspath(store)).with_name(store.name + ".socket")
     if len(str(beside)) <= _PATH_LONGEST:
         return beside
     name = hashlib.sha256(str(beside).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"chub-{os.getuid()}" / f"{name}.socket"
+    return places() / f"{name}.socket"
 
 
 # The client
@@ -107,6 +108,8 @@ def ask(store: Path, args: Sequence[str]) -> int | None:
             link.connect(str(socket_of(store)))
         except OSError:
             return None
+        if _user_at(link) not in {0, os.getuid(), _user_of(store)}:  # a command may hold the password of a database
+            raise NotAvailable(f"the DCC on {store}", f"the socket {socket_of(store)} is another user's: remove it")
         columns = shutil.get_terminal_size().columns
         link.sendall(json.dumps({"args": list(args), "columns": columns}).encode() + b"\n")
         with link.makefile("rb") as lines:
@@ -116,6 +119,19 @@ def ask(store: Path, args: Sequence[str]) -> int | None:
                     return int(told["exit"])
                 click.echo(told.get("out", told.get("err", "")), err="err" in told, nl=False)
     raise NotAvailable(f"the DCC on {store}", "it ended while this command ran: look at it with `chub dcc status`, then try again")
+
+
+def _user_at(link: socket.socket) -> int:
+    """The user at the other end of a local socket, as the kernel knows it."""
+    return struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[1]
+
+
+def _user_of(store: Path) -> int:
+    """The user whose a store's file is; who asks, where there is none."""
+    try:
+        return os.getuid() if database_url(store) is not None else store.stat().st_uid
+    except OSError:
+        return os.getuid()
 
 
 # The DCC
@@ -166,8 +182,8 @@ def _shared_streams() -> Iterator[None]:
 async def visited(store: Path, visit: Visit, commands: click.Command) -> AsyncIterator[None]:
     """While in the context, commands come over the socket of ``store``. Raises NotAvailable where none can be made."""
     path = socket_of(store)
-    with contextlib.suppress(FileExistsError):
-        path.parent.mkdir(mode=0o700)
+    if path.parent == places():
+        own_places("the DCC's socket")
     if path.is_socket():
         if database_url(store) is not None and _answers(path):  # another process with the same database is visited
             yield

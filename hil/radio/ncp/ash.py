@@ -19,6 +19,8 @@ ACK_TIMEOUTS = 4
 """Unanswered sendings in a row before ERROR (the host's library allows five, reference ezsp-ncp 1)."""
 MAX_FRAME = 1024
 MAX_DATA = 256
+MOST_QUEUED = 256
+"""Frames that wait for a host that is not ready, or that acknowledges slowly (own limit: a co-processor has some hundred buffers)."""
 
 
 class Code(IntEnum):
@@ -235,8 +237,11 @@ class Ash:
         return events
 
     def send(self, payload: bytes, now: float) -> list[Event]:
-        """One EZSP frame for the host. Dropped where no host is connected."""
+        """One EZSP frame for the host. Dropped where no host is connected, and, counted, where one is not ready for too many."""
         if self.state is not AshState.CONNECTED:
+            return []
+        if len(self._queue) >= MOST_QUEUED:
+            self.counters["overflow"] += 1
             return []
         self._queue.append(payload)
         return self._fill(now)

@@ -45,6 +45,9 @@ _MOVES_S = 0.5
 """Real seconds after which the kernel is taken to have something else to do; the clock's hold then keeps the time."""
 _REST_S = 0.0002
 """A rest in which the kernel's worker runs even where this process has more of the processor than it."""
+MOST_UNREAD = 1 << 20
+"""Octets that wait for a host that does not read, as many as minutes of a busy serial line. Beyond them they are lost on a serial port, and
+a TCP host is dropped. Own limit."""
 _ROOM = 4095
 """Octets that a terminal holds for its reader (Linux, N_TTY_BUF_SIZE less one); more stay where they are until some are read."""
 
@@ -71,7 +74,9 @@ class PtyPort:
             loop.add_reader(self._watch, self._look)
 
     def write(self, octets: bytes) -> None:
-        """Octets for the host."""
+        """Octets for the host. Those of a host that does not read are lost from a limit on, a whole frame at a time."""
+        if len(self._unsent) > MOST_UNREAD:
+            return
         self._unsent += octets
         self._flush()
 
@@ -379,8 +384,6 @@ class DongleServer(ABC):
 
 MOST_EARLY = 4096
 """Octets that a host may say before its turn: a reset and some frames of it. One that says more is dropped. Own limit."""
-MOST_UNREAD = 1 << 20
-"""Octets that wait for a host that does not read, as many as minutes of a busy serial line; then it is dropped. Own limit."""
 
 
 class TcpHost(asyncio.Protocol):
