@@ -123,7 +123,8 @@ def ask(store: Path, args: Sequence[str]) -> int | None:
 
 def _user_at(link: socket.socket) -> int:
     """The user at the other end of a local socket, as the kernel knows it."""
-    return struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[1]
+    _process, user, _group = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(user)
 
 
 def _user_of(store: Path) -> int:

@@ -77,6 +77,8 @@ async def _post(exchange: Exchange, caller: Caller, service: WebService, request
             return Response(await exchange.answer(service, octets, who), media_type=MEDIA_TYPE)
         document = document_of(json.loads(octets), exchange.settings.schema_version)
         return JSONResponse(simplified(await exchange.answer(service, document, who)))
+    except NotAvailable as trouble:  # the store's medium takes nothing, or its server is away: no fault of the request
+        return _said(503, str(trouble))
     except RecursionError:
         return _said(400, "the JSON is nested deeper than a request can be")
     except (NotARequest, RequestError, ValueError) as error:

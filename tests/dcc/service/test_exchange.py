@@ -17,6 +17,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.errors import StoreTrouble
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.ids import Eui64
 from hil.dcc.duis import write_request
@@ -293,3 +294,22 @@ async def test_what_was_waiting_outlives_a_restart_with_the_address_away_and_eac
     assert sorted(told) == sorted(map(str, (dated.request_id, after.request_id, read.request_id)))
     await client.exchange.pusher.close()
     await far_end.close()
+
+
+async def test_a_request_that_a_full_medium_cannot_take_is_told_so_and_may_come_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = client.far_end.supplier.sign(client.request("4.1.1", ESME))
+
+    def full() -> None:
+        raise StoreTrouble("the DCC's store", "database or disk is full: make room on the medium")
+
+    with monkeypatch.context() as medium:
+        medium.setattr(client.far_end.dcc.store._file, "begin", full)
+        answer = await client.post(write_request(request), WebService.SEND_COMMAND)
+    assert (answer.status_code, answer.text) == (
+        503,
+        "the DCC's store is not available: database or disk is full: make room on the medium\n",
+    )
+    again = await client.post(write_request(request), WebService.SEND_COMMAND)
+    assert texts(etree.fromstring(again.content))["ResponseCode"] == "I99"
