@@ -169,6 +169,10 @@ class ServedProbes:
         return Reading(await self._port.ask("ohms", 0.0 if one == other else OPEN_OHM, one=one, other=other))
 
 
+MOST_LINES = 1000
+"""Lines that wait for a stand-in on a pseudo-terminal; what is said beyond them is lost (own limit)."""
+
+
 class TerminalStandIn:
     """A stand-in on a pseudo-terminal; ``path`` is a link to it with a name that stays."""
 
@@ -190,13 +194,15 @@ class TerminalStandIn:
         with contextlib.suppress(BlockingIOError):
             self._buffer += os.read(self._master, LONGEST_LINE)
         while (end := self._buffer.find(b"\n")) >= 0:
-            self._lines.put_nowait(bytes(self._buffer[:end]).decode("ascii", "replace").strip())
+            if self._lines.qsize() < MOST_LINES:
+                self._lines.put_nowait(bytes(self._buffer[:end]).decode("ascii", "replace").strip())
             del self._buffer[: end + 1]
         if len(self._buffer) > LONGEST_LINE:
             self._buffer.clear()
 
     def _say(self, line: str) -> None:
-        os.write(self._master, (line + self._stand_in.dialect.answer_end).encode("latin-1"))
+        with contextlib.suppress(BlockingIOError):  # nobody reads: what does not go onto the line is lost, as on a serial one
+            os.write(self._master, (line + self._stand_in.dialect.answer_end).encode("latin-1"))
 
     async def close(self) -> None:
         self._task.cancel()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from ichis import served_jig, served_lines
 from ichis.connector import Level
 from ichis.instrument.stand_in import Behind, StandIn
 from ichis.measuring.dialect import named
-from ichis.served_jig import MOST_CLIENTS, SocketStandIn
+from ichis.served_jig import MOST_CLIENTS, SocketStandIn, TerminalStandIn
 from ichis.served_lines import ServedLines
 
 
@@ -139,3 +141,36 @@ async def test_a_client_of_a_stand_in_that_asks_and_never_reads_is_dropped(monke
     assert await _answered(reader) < times * answer
     writer.close()
     await stand_in.close()
+
+
+async def test_a_stand_in_on_a_terminal_outlives_a_client_that_asks_and_never_reads(tmp_path: Path) -> None:
+    terminal = TerminalStandIn(StandIn(*named("scpi-supply"), Behind()), tmp_path / "supply")
+    client = os.open(tmp_path / "supply", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    for _ in range(40):
+        for _ in range(50):
+            terminal._lines.put_nowait("*IDN?")
+        while terminal._lines.qsize() and not terminal._task.done():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert not terminal._task.done()
+    with contextlib.suppress(BlockingIOError):
+        while os.read(client, 4096):
+            pass
+    terminal._lines.put_nowait("*IDN?")
+    while terminal._lines.qsize() and not terminal._task.done():  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    assert not terminal._task.done()
+    os.close(client)
+    await terminal.close()
+
+
+async def test_a_stand_in_on_a_terminal_keeps_no_more_lines_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served_jig, "MOST_LINES", 10)
+    terminal = TerminalStandIn(StandIn(*named("scpi-supply"), Behind()), tmp_path / "supply")
+    terminal._task.cancel()
+    client = os.open(tmp_path / "supply", os.O_RDWR | os.O_NOCTTY)
+    os.write(client, b"*IDN?\n" * 100)
+    terminal._read()
+    assert terminal._lines.qsize() == 10
+    os.close(client)
+    await terminal.close()
