@@ -1,18 +1,14 @@
 """A ``board_configs`` file -> :class:`Board`, checked, with file and key named in every error.
 
-One board a file, TOML, every identifier a string. ``extends = "name"`` takes another board of the same folder (or the
-installed ones) and changes what is written here: tables merge, arrays and values replace. ``chub board schema`` prints
-the JSON Schema for editors.
+One board a file, TOML, every identifier a string; :mod:`firmware_emu.board_files` finds and reads it. ``chub board schema`` prints the
+JSON Schema for editors.
 """
 
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
@@ -29,10 +25,11 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from firmware_emu import extensions
-from firmware_emu.errors import BoardError, in_toml, in_words, one_of
+from firmware_emu.board_files import board_folders as board_folders  # this name and the next are of the public API
+from firmware_emu.board_files import board_names as board_names
+from firmware_emu.board_files import read_board
+from firmware_emu.errors import BoardError, in_toml, one_of
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
-
-TomlValue = str | int | float | bool | datetime | list["TomlValue"] | dict[str, "TomlValue"]
 
 
 def _text(value: object) -> str:
@@ -482,79 +479,6 @@ class Board(_Table):
         )
 
 
-def board_folders() -> list[Path]:
-    """Folders that are searched for boards by name: ``board_configs`` of the checkout, else those of the installed wheel."""
-    checkout = Path(__file__).resolve().parent.parent / "board_configs"
-    if checkout.is_dir():
-        return [checkout]
-    return [Path(str(resources.files("firmware_emu") / "_boards"))]
-
-
-def board_names() -> list[str]:
-    """Names that :func:`load_board` finds without a path. Files of other kinds (``ichis_*``) are profiles, not boards."""
-    return sorted(path.stem for folder in board_folders() for path in folder.glob("*.toml") if not path.stem.startswith("ichis_"))
-
-
-def _find(name: str, beside: Path | None, asked_in: str, key: str) -> Path:
-    if name.endswith(".toml") or "/" in name:
-        path = Path(name) if beside is None else beside / name
-        if path.is_file():
-            return path
-        raise BoardError(asked_in, key, f"{path} is not there: expected a board file, or {one_of(path.stem, board_names())}")
-    for folder in [*([beside] if beside else []), *board_folders()]:
-        if (folder / f"{name}.toml").is_file():
-            return folder / f"{name}.toml"
-    raise BoardError(asked_in, key, f"no board is named {name!r}: expected a path to a .toml file, or {one_of(name, board_names())}")
-
-
-def _read(path: Path) -> dict[str, TomlValue]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as wrong:
-        raise BoardError(str(path), "", f"not TOML: {wrong}") from wrong
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise BoardError(str(path), "", f"cannot be read: {in_words(wrong)}") from wrong
-
-
-def _merge(below: Mapping[str, TomlValue], above: Mapping[str, TomlValue]) -> dict[str, TomlValue]:
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        merged[key] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _resolve(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, TomlValue]:
-    if path.resolve() in seen:
-        raise BoardError(str(path), "extends", "the boards extend each other in a circle: " + " -> ".join(p.stem for p in (*seen, path)))
-    table = _read(path)
-    base = table.get("extends")
-    if base is None:
-        return table
-    if not isinstance(base, str):
-        raise BoardError(str(path), "extends", f"{in_toml(base)} is not the name of a board")
-    below = _resolve(_find(base, path.parent, str(path), "extends"), (*seen, path.resolve()))
-    return _merge(below, table)
-
-
-def _set(table: dict[str, TomlValue], assignment: str) -> None:
-    key, equals, text = assignment.partition("=")
-    if not equals:
-        raise BoardError("--set", assignment, "expected KEY=VALUE, as radio.path=/dev/ttyUSB0")
-    try:
-        value: TomlValue = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *parents, last = key.split(".")
-    place = table
-    for parent in parents:
-        under = place.setdefault(parent, {})
-        if not isinstance(under, dict):
-            raise BoardError("--set", key, f"{parent} is not a table")
-        place = under
-    place[last] = value
-
-
 def told(board: Board) -> dict[str, object]:
     """The board as plain values for JSON, EUI-64s as text; install codes are secrets and stay out."""
     plain = board.model_dump(exclude={"device": {"__all__": {"install_code"}}})
@@ -578,10 +502,7 @@ def load_board(name: str = "simulated", settings: tuple[str, ...] = ()) -> Board
 
     Raises BoardError: file not there, not TOML, unknown key, value that is not what the key expects, a board that cannot be.
     """
-    path = _find(name, None, "--board", "board")
-    table = _resolve(path)
-    for assignment in settings:
-        _set(table, assignment)
+    path, table = read_board(name, settings)
     try:
         board = Board.model_validate(table)
     except ValidationError as wrong:

@@ -86,9 +86,12 @@ def _private_key(der: bytes) -> primitives.PrivateKey:
     return key
 
 
-@lru_cache(maxsize=4096)
 def _agree(private_der: bytes, certificate_der: bytes) -> bytes:
     return primitives.agree(_private_key(private_der), public_key_of(parse_certificate(certificate_der)))
+
+
+_SECRETS_KEPT = 64
+"""Shared secrets that a Device remembers, the latest; it has 16 cells at most, and joined Devices. Own limit."""
 
 
 def _der(certificate: x509.Certificate) -> bytes:
@@ -103,6 +106,8 @@ class Credentials:
         self.device_type = device_type
         self._store = store
         self._prefix = f"device/{eui64}/"
+        self._agreed = lru_cache(maxsize=_SECRETS_KEPT)(_agree)
+        """Shared secrets by the octets that they were agreed from: each Device keeps its own, however many there are in one process."""
 
     @classmethod
     def from_keystore(
@@ -235,7 +240,7 @@ class Credentials:
             if anchor.usage is KeyUsage.KEY_AGREEMENT and anchor.cell is cell:
                 der = self._anchor_der(anchor)
                 if der is not None and _entity(der) == other:
-                    return _agree(self._own_key_der(KeyUsage.KEY_AGREEMENT), der)
+                    return self._agreed(self._own_key_der(KeyUsage.KEY_AGREEMENT), der)
         partner = self.partner(other)
         if partner is None:
             raise ProtectionError(f"no key agreement certificate of {other} is held")
@@ -243,7 +248,7 @@ class Credentials:
 
     def z_with(self, certificate: x509.Certificate) -> bytes:
         """Shared secret with the holder of ``certificate``, as for a party that sent its own in the command."""
-        return _agree(self._own_key_der(KeyUsage.KEY_AGREEMENT), _der(certificate))
+        return self._agreed(self._own_key_der(KeyUsage.KEY_AGREEMENT), _der(certificate))
 
     def _own_key_der(self, usage: KeyUsage) -> bytes:
         der = self._store.get(f"{self._prefix}own/{usage.name.lower()}/key")

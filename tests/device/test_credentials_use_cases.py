@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 
 from firmware_emu.clock import EPOCH
+from firmware_emu.crypto import primitives
 from firmware_emu.crypto.certificates import Issuer, Validity, device_certificate, entity_of, organisation_certificate
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.primitives import generate
@@ -249,3 +250,15 @@ def test_a_key_pair_for_certificate_signing_is_not_made(esme: Rig) -> None:
     payload = Asn1Payload("KeyUsageCommand", KeyUsageCommand(KeyUsage.KEY_CERT_SIGN)).encode()
     assert esme.ask(0x000A, payload, 1, signed=True).payload == bytes.fromhex("020101")
     assert esme.ask(0x000C, payload, 2, signed=True).payload == bytes.fromhex("020101")
+
+
+def test_a_device_agrees_a_secret_once_and_anew_when_its_key_is_another(esme: Rig, pki: Keystore, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, agreed, agree = esme.device.credentials, [], primitives.agree
+    monkeypatch.setattr(primitives, "agree", lambda private, public: agreed.append(private) or agree(private, public))
+    secret = held.z(ACB)
+    for _ in range(3):
+        assert held.z(ACB) == secret
+    assert len(agreed) == 1
+    key = generate()
+    held.set_own(KeyUsage.KEY_AGREEMENT, pki.certificate(SUPPLIER, KeyUsage.KEY_AGREEMENT), key)
+    assert held.z(ACB) == agree(key, pki.public_key(ACB, KeyUsage.KEY_AGREEMENT)) != secret

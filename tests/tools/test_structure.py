@@ -81,8 +81,8 @@ def test_files_beside_folders_are_loose(tmp_path: Path) -> None:
 
 LOOSE = {
     "firmware_emu": (
-        13,
-        "what every floor speaks (errors, identifiers, clock, trace, board, owners of files), and the pytest plug-in",
+        14,
+        "what every floor speaks (errors, identifiers, clock, trace, board and its files, owners of files), and the pytest plug-in",
     ),
     "firmware_emu/console": (22, "the parts of one prompt, beside its commands and nouns"),
     "firmware_emu/zse": (4, "the language that the clusters are declared in"),

@@ -16,10 +16,9 @@ from firmware_emu.gbcs import cosem_time
 from firmware_emu.gbcs.axdr import Boolean, Data, LongUnsigned, Null, OctetString, Unsigned
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from firmware_emu.ids import Eui64
-from hil.devices.esme.metering import randomised_offset
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.registers import RecordRing
-from hil.devices.metering.tariff import SwitchSchedule
+from hil.devices.metering.tariff import SwitchSchedule, randomised_offset
 
 SWITCHES = range(1, 6)
 BOOST_DEPTH = 25

@@ -46,7 +46,7 @@ from hil.devices.esme.consumer import ConsumerView
 from hil.devices.esme.controls import Controls
 from hil.devices.esme.display import CLUSTERS, DisplaySide
 from hil.devices.esme.events import EventSettings
-from hil.devices.esme.metering import OFFSET_NUMBERS, STATES, EsmeRegisters, EsmeSettings, LoadSwitch, Metering
+from hil.devices.esme.metering import STATES, EsmeRegisters, EsmeSettings, LoadSwitch, Metering
 from hil.devices.esme.ppmid_commands import PpmidDesk
 from hil.devices.esme.variant import FURTHER_PHASES_OBJECTS, SECOND_ELEMENT_OBJECTS, SINGLE_ELEMENT, VARIANTS, EsmeVariant
 from hil.devices.metering.billing import CREDIT_ADDED_LOCALLY, displayed, over_limit
@@ -54,6 +54,7 @@ from hil.devices.metering.maker import ORDINARY, Maker, makers
 from hil.devices.metering.maker import maker as maker_of
 from hil.devices.metering.meter import Meter
 from hil.devices.metering.registers import LoadProfile, house, nothing
+from hil.devices.metering.tariff import OFFSET_NUMBERS
 
 OUTAGE_LONG_S = 180
 """An outage of three minutes or more has an alert of its own, 8F36 (reference chts 8)."""

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from firmware_emu.device.object_model import ObjectModel
 from firmware_emu.device.store import Store
-from firmware_emu.gbcs.axdr import Array, Boolean, Data, LongUnsigned, Number
+from firmware_emu.gbcs.axdr import Array, Boolean, Data, Number
 from hil.devices.esme.variant import EsmeVariant
 from hil.devices.metering.billing import BillingCalendar, BillingLogs, Past, Snapshot, Terms, is_midnight
 from hil.devices.metering.local_time import is_local_midnight
@@ -30,7 +30,7 @@ from hil.devices.metering.maker import Maker
 from hil.devices.metering.meter import SUPPLY_ARMED, Metrology, States
 from hil.devices.metering.part import MeterPart
 from hil.devices.metering.registers import DAY_S, HALF_HOUR_S, OTHER_PROFILE_DEPTH, LoadProfile, RecordRing, Register, house, nothing
-from hil.devices.metering.tariff import Read, SwitchSchedule, Tariff
+from hil.devices.metering.tariff import Offset, Read, SwitchSchedule, Tariff, randomised_offset
 
 AVERAGE_DEPTH = 4_320
 """Entries of the average RMS voltage profile log of a phase (SMETS 5.7.5.9, reference smets 2)."""
@@ -332,8 +332,6 @@ class Window:
         return offset + HALF_HOUR_S <= length
 
 
-OFFSET_NUMBERS = 10_000
-"""A meter's own number for offsets is one of 1 to 10,000 (SMETS 5.7.1.5)."""
 BILLING_UPDATED = 0x8F0A
 _START_SUPPLY, _STOP_SUPPLY = 32, 33
 """Scripts of the non-disablement calendar: supply is not disabled from the first to the second (RTDS ECS08)."""
@@ -393,16 +391,6 @@ class EsmeSettings:
 STATES = States(LoadSwitch.DISABLED, LoadSwitch.ARMED, LoadSwitch.ENABLED)
 
 
-class Offset(Protocol):
-    """An electricity meter whose switches come late."""
-
-    offset_number: int
-
-    def read(self, class_id: int, obis: str, attribute: int) -> Data:
-        """An attribute of the object model as it stands."""
-        ...
-
-
 class ElectricityMeasured(MeterPart, Offset, Protocol):
     """An electricity meter whose energy is measured."""
 
@@ -418,12 +406,6 @@ class ElectricityMeasured(MeterPart, Offset, Protocol):
     def billed(self) -> None:
         """A billing period has ended."""
         ...
-
-
-def randomised_offset(esme: Offset) -> int:
-    """The randomised offset in seconds: number x limit x 10^-4, to the nearest second (SMETS 5.7.5.28, reference gbcs-text 7)."""
-    limit = esme.read(1, "0-0:94.44.0.1", 2)
-    return (limit.value * esme.offset_number + OFFSET_NUMBERS // 2) // OFFSET_NUMBERS if isinstance(limit, LongUnsigned) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,12 @@ from firmware_emu.gbcs.axdr import (
 from firmware_emu.gbcs.axdr import Enum as DlmsEnum
 from firmware_emu.gbcs.dlms import AccessResult, parse_obis
 from hil.devices.esme.controls import Controls
-from hil.devices.esme.metering import PHASE_OBIS, randomised_offset
+from hil.devices.esme.metering import PHASE_OBIS
 from hil.devices.esme.part import EsmePart
 from hil.devices.metering.billing import balances
 from hil.devices.metering.part import MeterPart
 from hil.devices.metering.registers import watt_hours
+from hil.devices.metering.tariff import randomised_offset
 
 _WATT_HOURS, _VAR_HOURS, _WATTS, _COUNT, _PRICE = 30, 32, 27, 255, 254
 """Units of DLMS enum 'unit' (RTDS ECS17b, ECS17c, ECS23, ECS24)."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import Protocol
 
 from firmware_emu.gbcs.axdr import Array, BitString, Boolean, Data, Integer, Long, LongUnsigned, Number, OctetString, Structure, Unsigned
 from hil.devices.metering.registers import DAY_S, HOUR_S
@@ -257,6 +258,26 @@ def _structures(value: Data, size: int) -> list[Structure]:
 
 Read = Callable[[int, str, int], Data]
 """Reads an attribute: class, OBIS text, attribute."""
+
+OFFSET_NUMBERS = 10_000
+"""A meter's own number for offsets is one of 1 to 10,000 (SMETS 5.7.1.5)."""
+
+
+class Offset(Protocol):
+    """An electricity meter whose switches come late."""
+
+    offset_number: int
+
+    def read(self, class_id: int, obis: str, attribute: int) -> Data:
+        """An attribute of the object model as it stands."""
+        ...
+
+
+def randomised_offset(esme: Offset) -> int:
+    """The randomised offset in seconds: number x limit x 10^-4, to the nearest second (SMETS 5.7.5.28, reference gbcs-text 7)."""
+    limit = esme.read(1, "0-0:94.44.0.1", 2)
+    return (limit.value * esme.offset_number + OFFSET_NUMBERS // 2) // OFFSET_NUMBERS if isinstance(limit, LongUnsigned) else 0
+
 
 TOU_RATES, SECONDARY_RATES, BLOCKS, BLOCK_SETS = 48, 4, 4, 8
 NO_THRESHOLD = 0xFFFFFFFF
