@@ -127,6 +127,16 @@ def _from_elsewhere(arena: Arena) -> Iterator[bytes]:
         yield MacPdu(MacKind.DATA, 0x50 + number, pan, 0, None, 0x4242, True, False, nwk.encode()).encode()
 
 
+def _strangers(arena: Arena) -> Iterator[bytes]:
+    """Rejoins in clear of Devices that nobody knows, the first under the meter's own short address, the others under one each."""
+    pan, meter, _ = _addresses(arena)
+    for number in range(40):
+        short = 0x6000 + number if number else meter
+        eui = Eui64(STRANGER.octets[:4] + number.to_bytes(4, "big"))
+        nwk = NwkPdu(0, short, 5, 60 + number, True, secured=False, source_eui=eui, payload=b"\x06\x80")
+        yield MacPdu(MacKind.DATA, 0x20 + number, pan, 0, None, short, True, False, nwk.encode()).encode()
+
+
 def _foreign_key(to_hub: bool) -> Callable[[Arena], Iterator[bytes]]:
     def make(arena: Arena) -> Iterator[bytes]:
         _, meter, hub = _addresses(arena)
@@ -184,6 +194,14 @@ _AIR: tuple[tuple[str, str, str, str, frozenset[AttackOutcome], Callable[[Arena]
     ("nwk/in-clear/hub", "NWK", HUB, "tunnel data, leave and rejoin without security, as if from the meter", _SILENT, _in_clear(True)),
     ("nwk/in-clear/esme", "NWK", METER, "tunnel data, leave and rejoin without security, as if from the hub", _SILENT, _in_clear(False)),
     ("nwk/from-elsewhere", "NWK", METER, "in the meter's name from another short address, without security", _SILENT, _from_elsewhere),
+    (
+        "nwk/strangers",
+        "NWK",
+        METER,
+        "rejoins without security of 40 strangers, one under the meter's address",
+        expects(AttackOutcome.SILENCE, AttackOutcome.REFUSED),
+        _strangers,
+    ),
     ("nwk/foreign-key/hub", "NWK", HUB, "sealed with keys that are not the network's, the well-known one too", _SILENT, _foreign_key(True)),
     ("nwk/foreign-key/esme", "NWK", METER, "sealed with keys that are not the network's", _SILENT, _foreign_key(False)),
     ("aps/transport-key", "APS", METER, "a network key under no key and the well-known one; remove, switch key", _SILENT, _transport_key),

@@ -46,7 +46,7 @@ from hil.bench import dcc_board
 from hil.bench.far_end import BenchKeys
 from hil.dcc.base.profile import profile
 from hil.dcc.base.requests import ANSWERED, Requests, RequestState, StoredRequest
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import DccStore, database_url
 from hil.dcc.duis import ServiceRequest, new_request, write_request
 from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import CommandVariant
@@ -78,6 +78,7 @@ PROCESSES.set_forkserver_preload([__name__, "hil.bench.home", "hil.commands.dcc"
 def _live(words: Sequence[str], out: Path) -> None:
     """One life: ``chub`` with these words, in a process of its own."""
     with out.open("ab") as file:
+        out.chmod(0o600)  # a DCC says there the tokens of its page
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.argv = ["chub", *words]
@@ -153,12 +154,12 @@ class _Program:
 
 
 class _Bench:
-    def __init__(self, board: Board, file: str, folder: Path, victim: str, clock: Clock) -> None:
+    def __init__(self, board: Board, file: str, folder: Path, victim: str, clock: Clock, store: Path | None) -> None:
         (self.meter,) = board.device
         self.board = board
         self.clock = clock
         self.folder = folder
-        self.store = folder / "dcc.sqlite"
+        self.store = store or folder / "dcc.sqlite"
         self.keys = BenchKeys.of(None, file)
         self.user = User(board.parties.supplier, dcc_board.ROLES["supplier"], self.keys.keystore)
         self.counter = int(profile().first_counter)
@@ -214,7 +215,7 @@ class _Bench:
 
     def read(self, reading: Callable[[DccStore], T]) -> T | None:
         """From the DCC's store, beside the DCC; None where the DCC is not so far."""
-        if not self.store.exists():
+        if database_url(self.store) is None and not self.store.exists():
             return None
         with contextlib.suppress(CommsHubError), self.dcc() as store:
             return reading(store)
@@ -374,11 +375,20 @@ async def _ended(programs: Sequence[_Program]) -> AsyncIterator[None]:
 
 
 async def killed(
-    board: Board, file: str, folder: Path, victim: str, kills: int, seed: int, clock: Clock, on_kill: Callable[[int], None]
+    board: Board,
+    file: str,
+    folder: Path,
+    victim: str,
+    kills: int,
+    seed: int,
+    clock: Clock,
+    on_kill: Callable[[int], None],
+    store: Path | None = None,
 ) -> KillsResult:
-    """Kill the ``victim`` (hub, home or dcc) so many times. ``board``, read from ``file``, has one Device, an electricity meter."""
+    """Kill the ``victim`` (hub, home or dcc) so many times. ``board``, read from ``file``, has one Device, an electricity meter. ``store``
+    None: the DCC's is a file in ``folder``."""
     random, began = Random(f"kills {victim} {seed}"), time.monotonic()
-    bench = _Bench(board, file, folder, victim, clock)
+    bench = _Bench(board, file, folder, victim, clock, store)
     wrong, done = list[str](), 0
     async with _ended(tuple(bench.programs.values())):
         try:

@@ -17,6 +17,7 @@ from firmware_emu.board import board_folders, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError
 from firmware_emu.extras import Choice
+from hil.fleet.database import own_database
 
 if TYPE_CHECKING:
     from hil.journeys.kills import KillsResult
@@ -36,8 +37,9 @@ response_wait_s = 60
 @click.option("--kills", type=click.IntRange(1), default=40, show_default=True, help="How often each is killed.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the instants.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep stores, traces and output in this folder.")
+@click.option("--postgresql", is_flag=True, help="The DCC's store is a PostgreSQL database, on a server started for it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a victim.")
-def kills(victims: tuple[str, ...], kills: int, seed: int, keep: Path | None, as_json: bool) -> None:
+def kills(victims: tuple[str, ...], kills: int, seed: int, keep: Path | None, postgresql: bool, as_json: bool) -> None:
     """Kill (SIGKILL) the hub, the home or the DCC under load, again and again, and start it again; all three without VICTIMS.
 
     Three processes on the wall clock: `chub dcc up`, `chub run home`, and for the hub `chub hub run` beside a home without one. A supplier
@@ -51,12 +53,13 @@ def kills(victims: tuple[str, ...], kills: int, seed: int, keep: Path | None, as
     with contextlib.ExitStack() as stack:
         parent = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chub-kills-")))
         for victim in victims or VICTIMS:
-            results.append(_kill(victim, kills, seed, parent / victim))
+            with own_database() if postgresql else contextlib.nullcontext() as store:
+                results.append(_kill(victim, kills, seed, parent / victim, None if store is None else Path(store)))
             click.echo(json.dumps(results[-1].as_json()) if as_json else _line(results[-1]))
     sys.exit(1 if any(result.wrong for result in results) else 0)
 
 
-def _kill(victim: str, kills: int, seed: int, folder: Path) -> KillsResult:
+def _kill(victim: str, kills: int, seed: int, folder: Path, store: Path | None) -> KillsResult:
     from hil.journeys.kills import killed  # of the extra [page], as the DCC that is killed is: no other journey needs it
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,17 @@ def _kill(victim: str, kills: int, seed: int, folder: Path) -> KillsResult:
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task(f"kills of the {victim}", total=kills)
         return clock.run(
-            killed(load_board(str(file)), str(file), folder, victim, kills, seed, clock, lambda done: progress.update(task, completed=done))
+            killed(
+                load_board(str(file)),
+                str(file),
+                folder,
+                victim,
+                kills,
+                seed,
+                clock,
+                lambda done: progress.update(task, completed=done),
+                store,
+            )
         )
 
 
