@@ -174,6 +174,22 @@ def test_a_change_shows_without_a_reload_and_waits_for_the_keyboard_to_leave_the
     assert driver.execute_script("return window.here")
 
 
+def test_a_list_that_is_entered_while_its_news_are_on_their_way_is_left_as_it_is(driver: WebDriver, served: Served) -> None:
+    at_width(driver, DESKTOP)
+    keyboard = enter(driver, served)
+    driver.get(f"{served.url}/requests")
+    keyboard.until("Your live requests")
+    driver.execute_script(
+        "const asked = window.fetch; window.fetch = async (...words) => {"
+        " const answer = await asked(...words); document.querySelector('main tbody a').focus(); return answer; }"
+    )
+    before = len(driver.find_elements("css selector", "main tbody tr"))
+    served.world.request(SUPPLIER, ESME, 200 + before, Clock().now())
+    keyboard.until("There is news")
+    assert len(driver.find_elements("css selector", "main tbody tr")) == before
+    assert driver.execute_script("return document.activeElement.closest('[data-live]') !== null")
+
+
 VIEWS = (
     "/",
     "/inventory",
