@@ -39,6 +39,19 @@ class Pushed:
     request: str | None
 
 
+_READ = 1 << 16
+"""Octets of an answer's body that are read, so that the connection may serve again; nothing is made of them (own limit)."""
+
+
+async def _read(answer: httpx.Response) -> None:
+    """The body of an answer, as it comes and no further than to a limit: it is the user's own word how long it is."""
+    read = 0
+    async for piece in answer.aiter_raw():
+        read += len(piece)
+        if read > _READ:
+            return
+
+
 @dataclass
 class Pusher:
     """Pushes what waits. ``tls`` is for receiving services behind https."""
@@ -130,7 +143,8 @@ class Pusher:
         await self.outbox.store.durable()
         try:
             with self.clock.hold("a receiving service's answer"):
-                answer = await client.post(url, content=message.xml, headers={"Content-Type": MEDIA_TYPE})
+                async with client.stream("POST", url, content=message.xml, headers={"Content-Type": MEDIA_TYPE}) as answer:
+                    await _read(answer)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if answer.is_success:

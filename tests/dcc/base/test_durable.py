@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -27,8 +27,8 @@ from hil.dcc.base.store import Bus, DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.service.app import Durable
 from hil.dcc.service.faults import BoundaryFaults
-from hil.dcc.service.outbox import PushOutbox, ReceivingAddresses
-from hil.dcc.service.push import Pusher
+from hil.dcc.service.outbox import MessageState, PushOutbox, ReceivingAddresses
+from hil.dcc.service.push import Pushed, Pusher
 from hil.dcc.service.settings import service_settings
 from hil.dcc.wan.headend import HeadEnd
 from tests.databases import place_in
@@ -275,5 +275,39 @@ async def test_nothing_is_pushed_before_it_is_durable(tmp_path: Path, monkeypatc
     medium.go.set()
     await over.wait()
     assert taken == [b"<Response/>"]
+    await pusher.close()
+    store.close()
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body that goes on far beyond what anybody asked for."""
+
+    def __init__(self) -> None:
+        self.pieces = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self.pieces < 10_000:
+            self.pieces += 1
+            yield bytes(4096)
+
+
+async def test_of_an_answer_of_a_receiving_service_no_more_is_read_than_a_limit(tmp_path: Path) -> None:
+    store, clock, body, over = DccStore(tmp_path / "dcc.sqlite"), Clock(), Endless(), asyncio.Event()
+    create_tables(store, "hil.dcc.service")
+
+    async def take(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=body)
+
+    trace, bus, outbox, addresses = Trace(clock.now), Bus(), PushOutbox(store, clock.now), ReceivingAddresses(store)
+    bus.on(Pushed, lambda _: over.set())
+    addresses.set(USER, "http://user")
+    faults = BoundaryFaults(clock, trace, lambda _: lambda: 0.0)
+    client = httpx.AsyncClient(transport=httpx.MockTransport(take))
+    pusher = Pusher(bus, outbox, addresses, service_settings(), clock, trace, faults, client=client)
+    outbox.put(USER, "h", "I0", b"<Response/>", request=None, due=0.0)
+    pusher.start()
+    await over.wait()
+    assert outbox.count(MessageState.DELIVERED) == 1
+    assert body.pieces < 100
     await pusher.close()
     store.close()
