@@ -317,8 +317,8 @@ def _loaded_fates(mutants: list[Drawn]) -> Iterator[tuple[Drawn, str]]:
     for number, mutant, answer in told(dict(enumerate(mutants)), wider=False):
         if answer["red"]:
             yield mutant, "killed"
-        elif answer["unsound"] and not answer["asked"]:
-            yield mutant, f"not judged: {answer['unsound']}"
+        elif not answer["asked"]:
+            yield mutant, f"not judged: {answer['unsound'] or 'none of its tests is there'}"
         elif mutant.everywhere:
             left[number] = mutant
         else:

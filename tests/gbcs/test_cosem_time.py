@@ -36,6 +36,11 @@ def test_the_instant_of_the_reference_set_is_written_as_it_stands_there() -> Non
     assert cosem_time.encode_utc_seconds(new_year.astimezone(timezone(timedelta(hours=1)))) == 0x1C374A80
 
 
+def test_hundredths_count_where_they_are_told() -> None:
+    told = {octet: cosem_time.decode_date_time(bytes.fromhex(f"07df0101ff010203{octet:02x}0000ff")) for octet in (0, 50, 99, 0xFF)}
+    assert {octet: at and at.microsecond for octet, at in told.items()} == {0: 0, 50: 500_000, 99: 990_000, 0xFF: 0}
+
+
 def test_now_and_never_are_not_moments() -> None:
     assert cosem_time.decode_date_time(cosem_time.NOW) is None
     assert cosem_time.decode_date_time(cosem_time.NEVER) is None

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ast
 import difflib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -139,6 +141,24 @@ def test_a_reason_for_a_survivor_is_a_sentence_about_a_place_that_exists() -> No
         assert (line, old, new) in there, f"{file} has no such place now: take the line out of tests/survivors.csv"
         assert why.endswith(".")
         assert len(why.split()) >= 5, "say why nobody need notice it"
+
+
+def test_a_change_inside_a_function_is_judged_where_all_tests_are_loaded() -> None:
+    ids = Path("firmware_emu/ids.py")
+    source = (ROOT / ids).read_text(encoding="utf-8")
+    here = "tests/test_ids.py"
+    names = [f"{here}::{node.name}" for node in ast.parse((ROOT / here).read_text()).body if isinstance(node, ast.FunctionDef)]
+    (place,) = [place for place in places(source) if place.old == "!=" and "bytes([0xFF])" not in source.splitlines()[place.line - 1]][:1]
+    made = {
+        "seen": Drawn("seen", str(ids), source, changed(source, place), names, line=place.line, function=defined(source, place.line)[0]),
+        "gone": Drawn("gone", str(ids), source, changed(source, place), [f"{here}::test_gone"], line=place.line, function="Eui64.parse"),
+    }
+    found = {
+        mutant.name: fate
+        for mutant, fate in sampled_mutants.sampled_fates([replace(one, seconds=1.0, everywhere=False) for one in made.values()])
+    }
+    assert found["seen"] == "killed"
+    assert found["gone"].startswith("not judged: ")
 
 
 def test_a_mutant_that_its_tests_let_live_goes_to_the_whole_path_and_a_test_that_fails_without_it_is_no_judge(
