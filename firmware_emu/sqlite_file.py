@@ -282,7 +282,7 @@ class SqliteFile:
         try:
             log = os.open(self.path.with_name(self.path.name + "-wal"), os.O_RDONLY)
             try:
-                os.fsync(log)
+                os.fdatasync(log)
             finally:
                 os.close(log)
         except OSError as wrong:

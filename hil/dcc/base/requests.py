@@ -9,7 +9,7 @@ its ladder take the steps of a request from it, and ``chub dcc why`` what a requ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from firmware_emu.errors import CommsHubError, NotAvailable
@@ -277,28 +277,34 @@ def _octets(value: object) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
+_REQUESTS = f"SELECT request, {', '.join(column.name for column in fields(StoredRequest)[1:])} FROM requests"
+"""The table ``requests``, its columns in the order of the fields."""
+
+
 def _stored(row: Row) -> StoredRequest:
+    name, user, target, variant, received, state, xml, pre_command, pre_command_at, command, *rest = row
+    command_id, returned, sent, deadline, response, responded, delivered, chf, sequence, execute_at = rest
     return StoredRequest(
-        row["request"],
-        Eui64.parse(row["user"]),
-        Eui64.parse(row["target"]),
-        row["variant"],
-        row["received"],
-        RequestState(row["state"]),
-        bytes(row["xml"]),
-        _octets(row["pre_command"]),
-        row["pre_command_at"],
-        _octets(row["command"]),
-        row["command_id"],
-        row["returned"],
-        row["sent"],
-        row["deadline"],
-        _octets(row["response"]),
-        row["responded"],
-        row["delivered"],
-        None if row["chf"] is None else Eui64.parse(row["chf"]),
-        row["sequence"],
-        row["execute_at"],
+        name,
+        Eui64.parse(user),
+        Eui64.parse(target),
+        variant,
+        received,
+        RequestState(state),
+        bytes(xml),
+        _octets(pre_command),
+        pre_command_at,
+        _octets(command),
+        command_id,
+        returned,
+        sent,
+        deadline,
+        _octets(response),
+        responded,
+        delivered,
+        None if chf is None else Eui64.parse(chf),
+        sequence,
+        execute_at,
     )
 
 
@@ -436,11 +442,11 @@ class Requests:
         return ",".join(map(str, tuple(row or ())))
 
     def _one(self, where: str, value: str) -> StoredRequest | None:
-        row = self._store.row(f"SELECT * FROM requests WHERE {where}", (value,))
+        row = self._store.row(f"{_REQUESTS} WHERE {where}", (value,))
         return None if row is None else _stored(row)
 
     def _some(self, where: str, *values: Value, order: str = "rowid") -> tuple[StoredRequest, ...]:
-        return tuple(_stored(row) for row in self._store.rows(f"SELECT * FROM requests WHERE {where} ORDER BY {order}", values))
+        return tuple(_stored(row) for row in self._store.rows(f"{_REQUESTS} WHERE {where} ORDER BY {order}", values))
 
     # The customer identification number that the DCC drew for a 9.1
 

@@ -96,12 +96,12 @@ def device_type_of(name: str) -> DeviceType:
 
 
 def device_of(row: Row) -> Device:
-    """A row of the table ``devices``."""
-    return _device(*[row[column] for column in _COLUMNS])
+    """A row that :data:`_DEVICES` has found."""
+    return _device(*row)
 
 
-_COLUMNS = tuple(column.name for column in fields(Device))
-"""Columns of the table ``devices``, in the order of the fields."""
+_DEVICES = f"SELECT {', '.join(column.name for column in fields(Device))} FROM devices"
+"""The table ``devices``, its columns in the order of the fields."""
 
 
 @lru_cache(maxsize=256)
@@ -171,7 +171,7 @@ class Inventory:
         return self._store.once("devices", str(eui), self._device)
 
     def _device(self, eui: str) -> Device | None:
-        row = self._store.row("SELECT * FROM devices WHERE eui = ?", (eui,))
+        row = self._store.row(f"{_DEVICES} WHERE eui = ?", (eui,))
         return None if row is None else device_of(row)
 
     def listed(self, eui: Eui64) -> Device:
@@ -188,7 +188,7 @@ class Inventory:
         return self._where("type = ?", type.name)
 
     def _where(self, condition: str, *values: Value) -> tuple[Device, ...]:
-        return tuple(device_of(row) for row in self._store.rows(f"SELECT * FROM devices WHERE {condition} ORDER BY eui", values))
+        return tuple(device_of(row) for row in self._store.rows(f"{_DEVICES} WHERE {condition} ORDER BY eui", values))
 
     def registered_type(self, eui: Eui64) -> int | None:
         """The Device's type as the CHF device log counts it; None for what is not listed or has no place in that log."""

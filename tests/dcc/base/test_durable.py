@@ -167,7 +167,7 @@ async def test_a_medium_that_fails_is_told_to_whoever_waits_and_nothing_is_writt
     store.batch()
     store.named("x/").put("1", b"a")
 
-    monkeypatch.setattr(os, "fsync", _fails)
+    monkeypatch.setattr(os, "fdatasync", _fails)
     for _ in range(2):
         with pytest.raises(NotAvailable, match="Input/output error at making it durable: see to the medium and start again"):
             await store.durable()
