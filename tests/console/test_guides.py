@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from firmware_emu.cli import chub
 from firmware_emu.console import Bench, BlockingBench
-from firmware_emu.console.commands.guides import BAD, Block, guides, in_markdown
+from firmware_emu.console.commands.guides import BAD, Block, guides, in_markdown, with_commands
 from tests.chub_words import command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,3 +163,10 @@ def test_the_command_lists_the_guides_shows_one_and_names_the_nearest() -> None:
     wrong = CliRunner().invoke(chub, ["guide", "glosary"])
     assert wrong.exit_code == 2
     assert "did you mean glossary?" in wrong.output
+
+
+def test_a_link_to_another_guide_is_the_command_that_shows_it_on_a_terminal() -> None:
+    found = guides()
+    shown = {name: with_commands(one.text, found) for name, one in found.items()}
+    assert "a developer's day (`chub guide developers-day`)" in shown["first-hour"]
+    assert [name for name, text in shown.items() if any(f"{other}.md" in text for other in found)] == []

@@ -79,7 +79,7 @@ def _problem(name: str, settings: tuple[str, ...]) -> str | None:
         loaded.check_airs()
         loaded.open_addresses()
     except BoardError as wrong:
-        return str(wrong)
+        return wrong.problem if wrong.file == "--board" else str(wrong).removeprefix(f"{name}: ")  # the line begins with its name
     return None
 
 

@@ -46,6 +46,6 @@ def guide(name: str | None, save: Path | None, as_json: bool) -> None:
     elif as_json:
         click.echo(json.dumps({"name": name, "title": found[name].title, "text": text}))
     elif sys.stdout.isatty():
-        Console().print(Markdown(text, code_theme="ansi_dark"))
+        Console().print(Markdown(guides.with_commands(text, found), code_theme="ansi_dark"))
     else:
         click.echo(text, nl=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.metadata import entry_points
@@ -18,6 +18,7 @@ from typing import Any
 
 GROUP = "chub.guide"
 BAD = "the last line has a bad verdict"
+_LINK = re.compile(r"\[([^\]]+)\]\((?:[^)\s]*/)?([a-z-]+)\.(?:md|ipynb)(?:#[^)]*)?\)")
 _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
@@ -79,3 +80,8 @@ def guides() -> dict[str, Guide]:
             elif kind == "ipynb":
                 found[name] = Guide(name, in_markdown(json.loads(path.read_text("utf-8"))), path)
     return dict(sorted(found.items()))
+
+
+def with_commands(text: str, names: Collection[str]) -> str:
+    """A guide for a terminal: a link to another guide, which nobody can follow there, is the command that shows it."""
+    return _LINK.sub(lambda link: f"{link[1]} (`chub guide {link[2]}`)" if link[2] in names else link[0], text)
