@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,12 +113,13 @@ async def _answering(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.fixture
-async def met() -> tuple[PeerProtocol, Wire]:
+async def met() -> AsyncIterator[tuple[PeerProtocol, Wire]]:
     server = PageServer(_answering, "127.0.0.1", 0)._server
     server.config.load()
     protocol, wire = PeerProtocol(server.config, server.server_state, {}), Wire()
     protocol.connection_made(wire)
-    return protocol, wire
+    yield protocol, wire
+    protocol.connection_lost(None)  # uvicorn waits for a reader even where it is cancelled
 
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -150,7 +152,6 @@ async def test_what_was_begun_and_never_ends_is_ended_whether_it_was_answered_or
     protocol._over()
     protocol._over()
     assert wire.ended == ["closed", "aborted"]
-    protocol.connection_lost(None)
 
 
 async def test_who_does_not_read_its_answer_is_left(met: tuple[PeerProtocol, Wire]) -> None:
@@ -164,7 +165,6 @@ async def test_who_does_not_read_its_answer_is_left(met: tuple[PeerProtocol, Wir
     protocol.pause_writing()
     protocol._over()
     assert wire.ended == ["aborted"]
-    protocol.connection_lost(None)
 
 
 HUB = Eui64.parse("00db1234567890e2")
