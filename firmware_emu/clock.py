@@ -96,7 +96,10 @@ class Clock:
         self._stirred = False
         self._holds: Counter[str] = Counter()
         self._excused: Counter[str] = Counter()
-        self._held_since = 0.0
+        self._limited: dict[_Release, float] = {}
+        """Holds that end by themselves, and the real seconds that the loop still waits for them."""
+        self._held_s = 0.0
+        """Real seconds that the loop has waited since something holds the clock."""
         self.faults: list[str] = []
         """Faults by which background tasks have ended."""
         self.horizon: float | None = None
@@ -153,20 +156,27 @@ class Clock:
             self._elapsed = max(self._elapsed, seconds - self._start)
 
     @contextlib.contextmanager
-    def hold(self, reason: str) -> Iterator[None]:
-        """While held, warp time stands still: work is under way that the event loop cannot see."""
-        release = self.take(reason)
+    def hold(self, reason: str, limit_s: float | None = None) -> Iterator[None]:
+        """While held, warp time stands still: work is under way that the event loop cannot see.
+
+        ``limit_s``: real seconds that the loop waits for it at most, for what may never come. Time that the loop has no processor for does
+        not count: on a busy machine the other end has none either.
+        """
+        release = self.take(reason, limit_s)
         try:
             yield
         finally:
             release()
 
-    def take(self, reason: str) -> _Release:
+    def take(self, reason: str, limit_s: float | None = None) -> _Release:
         """As :meth:`hold` where begin and end lie in different functions; call the result to release (once counts)."""
         if not self._holds:
-            self._held_since = time.monotonic()
+            self._held_s = 0.0
         self._holds[reason] += 1
-        return _Release(self, reason)
+        release = _Release(self, reason)
+        if limit_s is not None:
+            self._limited[release] = limit_s
+        return release
 
     def excuse(self, reason: str) -> Callable[[], None]:
         """Holds for that reason do not count until the result is called: what they wait for is a timer of this loop."""
@@ -184,10 +194,27 @@ class Clock:
         """Octets are in the kernel, on their way to somebody on this loop: the next jump waits a moment for them."""
         self._stirred = True
 
-    def _let_go(self, reason: str) -> None:
+    def _let_go(self, release: _Release, reason: str) -> None:
+        self._limited.pop(release, None)
         self._holds[reason] -= 1
         if self._holds[reason] <= 0:
             del self._holds[reason]
+
+    def _poll(self, selector: _ClockSelector) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait a moment in real time, as something holds the clock; end the holds that have lasted to their limit."""
+        began = time.monotonic()
+        ready = selector.really_select(_HELD_POLL_S)
+        waited = min(time.monotonic() - began, _HELD_POLL_S)
+        self._held_s += waited
+        for release, left in list(self._limited.items()):
+            self._limited[release] = left - waited
+            if left <= waited:
+                release()
+        if self._held_s >= _HELD_TOO_LONG_S and self._holds:
+            LOGGER.warning("the warp clock was held for over %.0f s by %s: released", _HELD_TOO_LONG_S, ", ".join(self._holds))
+            self._holds.clear()
+            self._limited.clear()
+        return ready
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """An event loop whose ``time()`` is this clock."""
@@ -223,10 +250,7 @@ class Clock:
         if ready:
             return ready
         if self._held():
-            if time.monotonic() - self._held_since < _HELD_TOO_LONG_S:
-                return selector.really_select(_HELD_POLL_S)
-            LOGGER.warning("the warp clock was held for over %.0f s by %s: released", _HELD_TOO_LONG_S, ", ".join(self._holds))
-            self._holds.clear()
+            return self._poll(selector)
         if self._idles is not None and self.horizon is not None and self.now() + timeout > self.horizon + _RESOLUTION_S:
             self._idles(self.now() + timeout)
             return selector.really_select(None)
@@ -248,7 +272,7 @@ class _Release:
     def __call__(self) -> None:
         if self._clock is not None:
             clock, self._clock = self._clock, None
-            clock._let_go(self._reason)
+            clock._let_go(self, self._reason)
 
 
 class _ClockSelector(selectors.DefaultSelector):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 import threading
@@ -10,10 +11,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from firmware_emu.clock import EPOCH, Clock, iso_text, moment_text, span_text
+from firmware_emu.clock import EPOCH, Clock, _ClockSelector, iso_text, moment_text, span_text
 
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 
@@ -89,6 +91,33 @@ def test_a_hold_that_is_excused_lets_warp_time_pass_and_others_do_not() -> None:
         return passed
 
     assert clock.run(main()) == 1000
+
+
+def test_a_hold_with_a_limit_ends_when_the_loop_has_waited_so_long_and_time_without_a_processor_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(start=START, warp=True, grace_s=0)
+    real, polls = itertools.count(0, 10), list[float | None]()  # each look at the real clock is ten seconds later
+    monkeypatch.setattr("firmware_emu.clock.time.monotonic", lambda: float(next(real)))
+    select = _ClockSelector.really_select
+
+    def counted(selector: _ClockSelector, timeout: float | None) -> Any:
+        if timeout:
+            polls.append(timeout)
+        return select(selector, timeout)
+
+    monkeypatch.setattr(_ClockSelector, "really_select", counted)
+
+    async def main() -> None:
+        with clock.hold("octets that are lost", 0.1), clock.hold("octets on a pipe", 0.2):
+            await asyncio.sleep(1000)
+            assert not clock._held()
+            assert 10 <= len(polls) <= 11  # the last share of a limit may be lost in its fractions
+        with clock.hold("octets that come"):
+            assert clock._held()
+
+    clock.run(main())
+    assert clock.elapsed() == 1000
 
 
 def test_a_thread_at_work_holds_warp_time_by_itself() -> None:

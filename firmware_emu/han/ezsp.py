@@ -11,9 +11,7 @@ import concurrent.futures
 import contextlib
 import errno
 import logging
-import threading
-import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, ParamSpec, TypeVar
 
 import bellows.ash
@@ -298,55 +296,9 @@ async def _free_slot(ezsp: Any) -> int:
 # bellows under a bench clock: a warp clock stands still while octets are on their way to a dongle and back.
 
 _HELD_REAL_S = 1.0
-_WATCH_REAL_S = 0.05
-_WATCH_IDLE_TURNS = 20
-_REAL_TIME = threading.Event()
-"""Never set: waiting for it is how a thread waits in real time, which the bench clock does not rule."""
+"""Real seconds that a command holds the clock at most: where octets are lost, bench time has to pass until they are sent again."""
 _RESET_HELD_REAL_S = 0.1
 """A reset is often sent to a dongle that is not there, and is repeated by bellows: it is held for less."""
-
-
-class LimitedHold:
-    """Holds a warp clock while octets are on their way to or from a dongle, for so much real time at most.
-
-    The limit lets the bench time pass that a retransmission needs when octets are lost. One thread watches, and only in busy times.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._open: dict[int, tuple[float, Callable[[], None]]] = {}
-        self._number = 0
-        self._watcher: threading.Thread | None = None
-
-    @contextlib.contextmanager
-    def __call__(self, limit_s: float) -> Iterator[None]:
-        if not self._clock.warp:
-            yield
-            return
-        release = self._clock.take(RADIO_HOLD)
-        self._number = number = self._number + 1
-        self._open[number] = (time.monotonic() + limit_s, release)
-        if self._watcher is None or not self._watcher.is_alive():
-            self._watcher = threading.Thread(target=self._watch, args=(asyncio.get_running_loop(),), name="hold limit", daemon=True)
-            self._watcher.start()
-        try:
-            yield
-        finally:
-            self._open.pop(number, None)
-            release()
-
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        idle = 0
-        while idle < _WATCH_IDLE_TURNS and not loop.is_closed():
-            _REAL_TIME.wait(_WATCH_REAL_S)
-            idle = 0 if self._open else idle + 1
-            now = time.monotonic()
-            for number, (end, release) in list(self._open.items()):
-                if end < now and self._open.pop(number, None) is not None:
-                    with contextlib.suppress(RuntimeError):  # the loop may have closed since
-                        loop.call_soon_threadsafe(release)
-
-
 _AT_ONCE_S = 0.1
 """Real seconds that the loop waits for a thread, which opens or closes a port: what runs next must not hang on how soon it has, or two runs
 differ."""
@@ -379,7 +331,6 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
     def __init__(self, clock: Clock, device: dict[str, Any], application: object | None = None) -> None:
         super().__init__(device, application)
         self._clock = clock
-        self._held = LimitedHold(clock)
 
     async def connect(self, *, use_thread: bool = False) -> None:
         if self._clock.warp:
@@ -390,7 +341,7 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
         ash._send_data_frame = _heard_out(ash._send_data_frame)
 
     async def reset(self) -> None:
-        with self._held(_RESET_HELD_REAL_S):
+        with self._clock.hold(RADIO_HOLD, _RESET_HELD_REAL_S):
             try:
                 await super().reset()
             except AttributeError as error:
@@ -403,7 +354,7 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
         command = self._protocol.command
 
         async def held_command(name: str, *args: object, **kwargs: object) -> Any:
-            with self._held(_HELD_REAL_S):
+            with self._clock.hold(RADIO_HOLD, _HELD_REAL_S):
                 return await command(name, *args, **kwargs)
 
         self._protocol.command = held_command

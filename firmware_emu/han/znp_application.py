@@ -14,11 +14,11 @@ from zigpy_znp.api import ZNP
 from zigpy_znp.exceptions import InvalidCommandResponse
 from zigpy_znp.zigbee.application import ControllerApplication
 
-from firmware_emu.clock import Clock
+from firmware_emu.clock import RADIO_HOLD, Clock
 from firmware_emu.errors import RadioError
 from firmware_emu.han.base import SMART_ENERGY
 from firmware_emu.han.dongle import DongleUser
-from firmware_emu.han.ezsp import LimitedHold, eui64_of
+from firmware_emu.han.ezsp import eui64_of
 from firmware_emu.supervised import supervised
 
 # Below INFO it writes every command, and so keys, into the log.
@@ -39,11 +39,11 @@ class HeldZnp(ZNP):  # type: ignore[misc]
 
     def __init__(self, clock: Clock, config: Any, long_message: Any) -> None:
         super().__init__(config)
-        self._held = LimitedHold(clock)
+        self._clock = clock
         self._long_message = long_message
 
     async def request(self, request: Any, timeout: int | None = None, **response_params: Any) -> Any:
-        with self._held(_PING_HELD_REAL_S if isinstance(request, c.SYS.Ping.Req) else _HELD_REAL_S):
+        with self._clock.hold(RADIO_HOLD, _PING_HELD_REAL_S if isinstance(request, c.SYS.Ping.Req) else _HELD_REAL_S):
             return await super().request(request, timeout, **response_params)
 
     def frame_received(self, frame: Any) -> Any:
