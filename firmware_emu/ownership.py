@@ -22,9 +22,10 @@ from typing import Self
 
 from firmware_emu.errors import NotAvailable
 
-_PASSES_S, _LOOK_S = 0.25, 0.01
-"""A lock that is held no longer than this has no owner: a process that is ended loses its pseudo-terminal, whose number the next one gets,
-an instant before its lock, and :func:`held_places` looks at a lock by sharing it. Real seconds, and so many between two looks."""
+_LOOKS, _LOOK_S = 25, 0.01
+"""A lock that is free at one of so many looks has no owner: a process that is ended loses its pseudo-terminal, whose number the next one
+gets, an instant before its lock, and :func:`held_places` looks at a lock by sharing it. Real seconds between two looks: on a busy machine
+they are longer, and so is that instant."""
 
 
 class OwnedElsewhere(NotAvailable):
@@ -91,12 +92,11 @@ def held_places() -> list[Held]:
 
 def _lock(file: int) -> None:
     """Raises BlockingIOError where another process keeps it."""
-    until = time.monotonic() + _PASSES_S
-    while True:
+    for left in reversed(range(_LOOKS)):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= until:
+            if not left:
                 raise
             time.sleep(_LOOK_S)
         else:
