@@ -131,7 +131,9 @@ def test_a_dongle_is_told_under_any_of_its_names(other: OtherProcess, refused: C
     other.takes("line", by_id)
     assert "the dongle at" in refused("hub", "backup", terminal, str(tmp_path / "backup.json"))
     assert "the dongle at" in refused("hub", "backup", str(by_id), str(tmp_path / "backup.json"))
-    assert other.is_named(asked(f"ASRL{terminal}::INSTR")["why"])
+    with pytest.raises(OwnedElsewhere) as told:
+        asked(f"ASRL{terminal}::INSTR")
+    assert other.is_named(str(told.value))
 
 
 def test_an_instrument_is_told_under_any_of_its_names(

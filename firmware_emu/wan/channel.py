@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -125,13 +125,19 @@ class WanChannel:
         on_hello: Callable[[Hello], None] | None = None,
         on_time: Callable[[int], None] | None = None,
         on_lost: Callable[[], None] | None = None,
+        durable: Callable[[], Awaitable[None]] | None = None,
         timing: ChannelTiming | None = None,
         entropy: Entropy = SYSTEM,
     ) -> None:
-        """``name`` names the peer in the trace and the keys of the store (``wan/<name>/...``). The hub's side needs ``hello``."""
+        """``name`` names the peer in the trace and the keys of the store (``wan/<name>/...``). The hub's side needs ``hello``.
+
+        ``durable`` waits until all that the store has taken is on its medium, where commits do not wait for that themselves.
+        Nothing goes out before: no counter that a power cut would give out again, no acknowledgement of what it would take away.
+        """
         if (hello is None) is (side is WanSide.HUB):
             raise ValueError("hello: expected on the hub's side and nowhere else")
         self._link = link
+        self._durable = durable
         self._store = store
         self._clock = clock
         self._side = side
@@ -217,7 +223,7 @@ class WanChannel:
         try:
             async with asyncio.timeout(self._timing.greeting_s):
                 if self._hello is not None:
-                    await self._link.send(WanFrame(WanKind.HELLO, self._epoch(), self._hello().encode()))
+                    await self._send(WanFrame(WanKind.HELLO, self._epoch(), self._hello().encode()))
                     frame = await self._expect(WanKind.TIME)
                     if len(frame.body) != _UTC.size:
                         raise DecodeError(0, "TIME", f"{len(frame.body)} octets: expected u32 seconds since 2000")
@@ -226,7 +232,7 @@ class WanChannel:
                         self._on_time(_UTC.unpack(frame.body)[0])
                 else:
                     hello = Hello.decode((await self._expect(WanKind.HELLO)).body)
-                    await self._link.send(WanFrame(WanKind.TIME, self._epoch(), _UTC.pack(int(self._clock.now()))))
+                    await self._send(WanFrame(WanKind.TIME, self._epoch(), _UTC.pack(int(self._clock.now()))))
                     self._trace.emit("wan", self._side.value, "connected", target=self._name, boot_count=hello.boot_count)
                     if self._on_hello is not None:
                         self._on_hello(hello)
@@ -270,7 +276,7 @@ class WanChannel:
                     if self._store.get(outbox[0]) is None:
                         continue  # taken back meanwhile
                     self._store.put(f"{self._prefix}tried", _COUNTER.pack(frame.sequence))
-            await self._link.send(frame)
+            await self._send(frame)
             self._trace.emit("wan", self._side.value, "sent", target=self._name, kind=frame.kind.name.lower(), sequence=frame.sequence)
             try:
                 async with asyncio.timeout(self._timing.acknowledge_s):
@@ -292,7 +298,12 @@ class WanChannel:
                 self._repeated(frame)
             else:
                 self._take(frame)
-                await self._link.send(WanFrame(WanKind.ACKNOWLEDGE, frame.sequence))
+                await self._send(WanFrame(WanKind.ACKNOWLEDGE, frame.sequence))
+
+    async def _send(self, frame: WanFrame) -> None:
+        if self._durable is not None:
+            await self._durable()
+        await self._link.send(frame)
 
     def _take(self, frame: WanFrame) -> None:
         kind = frame.kind.name.lower()

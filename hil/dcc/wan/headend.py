@@ -87,7 +87,7 @@ class HeadEnd:
 
     def _channel(self, link: WanLink, chf: Eui64) -> WanChannel:
         return WanChannel(
-            _DurableLink(link, self._store),
+            link,
             self._store.named("headend/"),
             self._clock,
             side=WanSide.DCC,
@@ -96,6 +96,7 @@ class HeadEnd:
             on_frame=lambda frame: self._take(chf, frame),
             on_hello=lambda hello: self._greeted(chf, hello),
             on_lost=lambda: self._lost(chf),
+            durable=self._store.durable,
             timing=self._timing,
         )
 
@@ -189,19 +190,6 @@ class HeadEnd:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-
-
-class _DurableLink(PassingLink):
-    """A link on which nothing goes out before all that is committed is on the medium: no counter that a power cut would give out again, no
-    acknowledgement of what it would take away."""
-
-    def __init__(self, link: WanLink, store: DccStore) -> None:
-        super().__init__(link)
-        self._store = store
-
-    async def send(self, frame: WanFrame) -> None:
-        await self._store.durable()
-        await self._link.send(frame)
 
 
 class _GreetedLink(PassingLink):
