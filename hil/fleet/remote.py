@@ -389,13 +389,17 @@ class FarEstate:
         await self.connected(home)
         for row in home.board.device:
             await self._need("12.2", None, notification(row))
-            await self._need("8.11", home.board.hub.chf, addition(row, JOIN_TIME_S))
+            await self._until("8.11", home.board.hub.chf, addition(row, JOIN_TIME_S))  # the DCC has taken the hub's greeting
             await home.devices[row.type].join()
             body: dict[str, Content] = {"CurrentDateTime": self.clock.datetime() - CLOCK_SLACK, "TolerancePeriod": TOLERANCE_S}
-            deadline = self.clock.now() + _ANSWER_S
-            while not (outcome := await self.ask(home, "8.1.1", row.eui, body)).ok:  # until the hub's log is at the DCC
-                expect(self.clock.now() < deadline, outcome.why)
-                await self.clock.sleep(_AGAIN_S)
+            await self._until("8.1.1", row.eui, body)  # the hub's log is at the DCC
+
+    async def _until(self, variant: str, target: Eui64, body: Mapping[str, Content]) -> None:
+        """Ask again and again until it is done. Raises StepFailed where it is not in time."""
+        deadline = self.clock.now() + _ANSWER_S
+        while not (outcome := await self.user.ask(variant, target, body)).ok:
+            expect(self.clock.now() < deadline, outcome.why)
+            await self.clock.sleep(_AGAIN_S)
 
     async def _need(self, variant: str, target: Eui64 | None, body: Mapping[str, Content]) -> None:
         outcome = await self.user.ask(variant, target, body)

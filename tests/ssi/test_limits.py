@@ -181,6 +181,7 @@ async def test_more_handshakes_than_the_limit_are_ended_and_a_browser_gets_in_wh
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("firmware_emu.handshakes.MOST_BEGUN", 2)
+    monkeypatch.setattr("firmware_emu.handshakes._MOMENT_S", 0.0)
     files = issue_tls(tmp_path, [HUB])
     server = PageServer(world.app, "127.0.0.1", 0, files["dcc"].server_context())
     url = await server.start()

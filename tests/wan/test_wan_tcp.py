@@ -12,6 +12,7 @@ from firmware_emu.wan.base import WanFrame, WanKind
 from firmware_emu.wan.channel import Hello
 from firmware_emu.wan.tcp import TcpHubLink, TcpWanLink, TcpWanServer
 from firmware_emu.wan.tls import TlsFiles, files_of
+from tests.patience import PATIENCE_S
 from tests.wan.wan_pki import issue_tls
 
 HUBS = [Eui64(bytes([0, 0xDB, 0, 0, 0, 0, 0, number])) for number in (1, 2, 3)]
@@ -115,6 +116,7 @@ async def test_more_unfinished_handshakes_than_the_limit_are_ended_and_a_hub_get
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("firmware_emu.handshakes.MOST_BEGUN", 2)
+    monkeypatch.setattr("firmware_emu.handshakes._MOMENT_S", 0.0)
     files = issue_tls(tmp_path, HUBS[:1])
     server = TcpWanServer("127.0.0.1", 0, files["dcc"])
     await server.start()
@@ -133,4 +135,26 @@ async def test_more_unfinished_handshakes_than_the_limit_are_ended_and_a_hub_get
     await far.connect()
     assert await far.receive() == hello(HUBS[0])
     await link.close()
+    await server.close()
+
+
+async def test_a_crowd_of_honest_hubs_gets_in_though_only_one_may_be_at_its_handshake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a process of the DCC dies and all its hubs come to another one."""
+    monkeypatch.setattr("firmware_emu.handshakes.MOST_BEGUN", 1)
+    monkeypatch.setattr("firmware_emu.handshakes._MOMENT_S", PATIENCE_S)
+    files = issue_tls(tmp_path, HUBS)
+    server = TcpWanServer("127.0.0.1", 0, files["dcc"])
+    await server.start()
+
+    async def comes(chf: Eui64) -> None:
+        link = TcpWanLink.client("127.0.0.1", server.port, files[str(chf)])
+        await link.connect()
+        await link.send(hello(chf))
+        await server.link(chf).connect()
+        await link.close()
+
+    await asyncio.gather(*map(comes, HUBS))
+    assert server.refused == []
     await server.close()
