@@ -24,8 +24,8 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mutant_places import Place, places
 from prepare import ROOT
-from sampled_mutants import Place, places
 
 PROVING = ROOT / "tools" / "proving"
 PROOFS = ROOT / "tests" / "proofs.csv"

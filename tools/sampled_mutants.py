@@ -13,19 +13,19 @@ import ast
 import csv
 import random
 import re
-import tokenize
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mutant_places import changed, compiles, places
 from prepare import ROOT
+from row_proofs import run
 from security_mutants import Mutant, copied, run_in
 
 PACKAGES = ("firmware_emu", "ichis", "hil")
@@ -37,32 +37,6 @@ SURVIVORS = ROOT / "tests" / "survivors.csv"
 TRIED_S = 60.0
 """Seconds that the tests of one mutant took when they were recorded: no more of them are tried."""
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
-_OTHER = {
-    "==": "!=",
-    "!=": "==",
-    "<": "<=",
-    "<=": "<",
-    ">": ">=",
-    ">=": ">",
-    "+": "-",
-    "-": "+",
-    "&": "|",
-    "and": "or",
-    "or": "and",
-    "not": "",
-    "True": "False",
-    "False": "True",
-}
-
-
-@dataclass(frozen=True)
-class Place:
-    """One token that may be changed: where it stands, counted from 1 and 0, what it is and what it becomes."""
-
-    line: int
-    column: int
-    old: str
-    new: str
 
 
 @dataclass(frozen=True)
@@ -80,43 +54,6 @@ class Drawn(Mutant):
     def text(self) -> str:
         """The line as it stands, without its indent."""
         return self.old.splitlines()[self.line - 1].strip()
-
-
-def places(source: str) -> list[Place]:
-    """Tokens of a file that have a mutant, which still compiles and is another program. None for frozen and slots of a dataclass."""
-    found = []
-    tokens = list(tokenize.generate_tokens(StringIO(source).readline))
-    for index, token in enumerate(tokens):
-        new = _OTHER.get(token.string)
-        if token.type == tokenize.NUMBER:
-            new = _next_number(token.string)
-        declares = token.line.lstrip().startswith("@dataclass(") and tokens[index - 2].string in ("frozen", "slots")
-        if new is not None and not declares and token.type in (tokenize.NUMBER, tokenize.OP, tokenize.NAME):
-            found.append(Place(token.start[0], token.start[1], token.string, new))
-    return found
-
-
-def _next_number(text: str) -> str | None:
-    try:
-        return hex(int(text, 0) + 1) if text.lower().startswith("0x") else str(int(text, 0) + 1)
-    except ValueError:  # a number with a point
-        return None
-
-
-def changed(source: str, place: Place) -> str:
-    """The file's text with the mutant in it."""
-    lines = source.splitlines(keepends=True)
-    line = lines[place.line - 1]
-    lines[place.line - 1] = line[: place.column] + place.new + line[place.column + len(place.old) :]
-    return "".join(lines)
-
-
-def compiles(source: str, mutant: str) -> bool:
-    """True if the mutant is a program, and not the same one."""
-    try:
-        return compile(mutant, "mutant", "exec") != compile(source, "mutant", "exec")
-    except SyntaxError:
-        return False
 
 
 def defined(source: str, line: int) -> tuple[str, str, str]:
@@ -305,7 +242,6 @@ def sampled_fates(mutants: list[Drawn], jobs: int = 1) -> Iterator[tuple[Drawn, 
 
 def _loaded_fates(mutants: list[Drawn]) -> Iterator[tuple[Drawn, str]]:
     """Fates of changes inside functions, each made where all tests are loaded already; the tests of the whole path judge at last."""
-    from row_proofs import run  # it draws mutants too
 
     def told(chosen: dict[int, Drawn], wider: bool) -> Iterator[tuple[int, Drawn, dict[str, Any]]]:
         facts = [(number, _watched(one), [] if wider else one.tests, _limit_s(one)) for number, one in chosen.items()]

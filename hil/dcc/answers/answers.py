@@ -463,10 +463,8 @@ class Answers:
         return self._stopped(stored, travel, refused("receiver-away", user=stored.user))
 
     def _stopped(self, stored: StoredRequest, travel: Travel, refusal: Refusal) -> Outcome:
-        finished = self.context.clock.now()
-        return self._outcome(
-            Verdict.NO_ANSWER, stored, travel, refusal.code, refusal.hop, refusal.value, refusal=refusal, finished=finished
-        )
+        now, why = self.context.clock.now(), refusal.value
+        return self._outcome(Verdict.NO_ANSWER, stored, travel, refusal.code, refusal.hop, why, refusal=refusal, finished=now)
 
     def _ended(self, user: User, stored: StoredRequest, travel: Travel) -> Outcome:
         travel.leg("SM WAN, hub and Device")
@@ -574,9 +572,8 @@ class HubReceiver:
             HubContacts(self.context.store).greeted(hello.chf, hello.gpf, hello.boot_count, self.context.clock.now())
             self.alerts.restored(hello.chf, "the hub is connected again")
             if self.context.inventory.device(hello.chf) is None:
-                self.context.trace.emit(
-                    "dcc", "inventory", "refused", target=str(hello.chf), reason="an unlisted hub connected: pre-notify it (12.2)"
-                )
+                why = "an unlisted hub connected: pre-notify it (12.2)"
+                self.context.trace.emit("dcc", "inventory", "refused", target=str(hello.chf), reason=why)
                 return
             if self.context.inventory.may_move(hello.chf, "first SM WAN contact"):
                 self.context.inventory.move(hello.chf, "first SM WAN contact", reason="the hub connected to the SM WAN [170, 185]")
