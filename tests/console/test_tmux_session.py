@@ -175,7 +175,7 @@ def test_explain_ladder_and_every_page_of_help_fit_a_terminal_of_80_columns(term
     said = ["help", "ladder", "explain --brief @-1", *(f"explain @-{back}" for back in (1, 2, 5, 9)), *(f"help {noun}" for noun in nouns)]
     for line in said:
         terminal.keys("C-l")
-        terminal.type(line)
+        terminal.say(line, ".")  # keys that come before the prompt is back stand among what is told
         terminal.type(f"# {line} is told")  # a remark, which is all that marks the end
         shown = terminal.until(
             rf"(?s)simulated> # {re.escape(line)} is told\nsimulated> *\n", "-J", "-S", "-", after=f"simulated> {line}\n"
