@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 
 import httpx
@@ -250,6 +250,20 @@ async def test_no_user_is_answered_before_what_it_is_told_is_durable(tmp_path: P
     store.close()
 
 
+def pushing(
+    store: DccStore, clock: Clock, bus: Bus, outbox: PushOutbox, take: Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+) -> Pusher:
+    """A pusher at work on one Response, whose user's receiving service is ``take``."""
+    trace, addresses = Trace(clock.now), ReceivingAddresses(store)
+    addresses.set(USER, "http://user")
+    faults = BoundaryFaults(clock, trace, lambda _: lambda: 0.0)
+    client = httpx.AsyncClient(transport=httpx.MockTransport(take))
+    pusher = Pusher(bus, outbox, addresses, service_settings(), clock, trace, faults, client=client)
+    outbox.put(USER, "h", "I0", b"<Response/>", request=None, due=0.0)
+    pusher.start()
+    return pusher
+
+
 async def test_nothing_is_pushed_before_it_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, clock = DccStore(tmp_path / "dcc.sqlite"), Clock()
     create_tables(store, "hil.dcc.service")
@@ -262,13 +276,7 @@ async def test_nothing_is_pushed_before_it_is_durable(tmp_path: Path, monkeypatc
         over.set()
         return httpx.Response(204)
 
-    trace, bus, outbox, addresses = Trace(clock.now), Bus(), PushOutbox(store, clock.now), ReceivingAddresses(store)
-    addresses.set(USER, "http://user")
-    faults = BoundaryFaults(clock, trace, lambda _: lambda: 0.0)
-    client = httpx.AsyncClient(transport=httpx.MockTransport(take))
-    pusher = Pusher(bus, outbox, addresses, service_settings(), clock, trace, faults, client=client)
-    outbox.put(USER, "h", "I0", b"<Response/>", request=None, due=0.0)
-    pusher.start()
+    pusher = pushing(store, clock, Bus(), PushOutbox(store, clock.now), take)
     await medium.begun.wait()
     await _turns()
     assert taken == []
@@ -298,14 +306,9 @@ async def test_of_an_answer_of_a_receiving_service_no_more_is_read_than_a_limit(
     async def take(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=body)
 
-    trace, bus, outbox, addresses = Trace(clock.now), Bus(), PushOutbox(store, clock.now), ReceivingAddresses(store)
+    bus, outbox = Bus(), PushOutbox(store, clock.now)
     bus.on(Pushed, lambda _: over.set())
-    addresses.set(USER, "http://user")
-    faults = BoundaryFaults(clock, trace, lambda _: lambda: 0.0)
-    client = httpx.AsyncClient(transport=httpx.MockTransport(take))
-    pusher = Pusher(bus, outbox, addresses, service_settings(), clock, trace, faults, client=client)
-    outbox.put(USER, "h", "I0", b"<Response/>", request=None, due=0.0)
-    pusher.start()
+    pusher = pushing(store, clock, bus, outbox, take)
     await over.wait()
     assert outbox.count(MessageState.DELIVERED) == 1
     assert body.pieces < 100
