@@ -1,19 +1,27 @@
 """When a schedule runs: its frequency and first day, and the period that a run reads (DUIS 5.4 DSPSchedule).
 
-Days that a month does not have fall on its last day, and a schedule without a time of day runs at midnight UTC (choices).
+Days that a month does not have fall on its last day, by dateutil's relativedelta (its rrule would leave such a month out), and a schedule
+without a time of day runs at midnight UTC (choices).
 """
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+
+from dateutil.relativedelta import relativedelta
 
 from hil.dcc.duis.document import Content
 from hil.dcc.duis.request import Node
 
-_MONTHS = {"Monthly": 1, "Quarterly": 3, "Half-Yearly": 6, "Yearly": 12}
-_DAYS = {"Daily": 1, "Weekly": 7}
+_STEPS = {
+    "Daily": relativedelta(days=1),
+    "Weekly": relativedelta(weeks=1),
+    "Monthly": relativedelta(months=1),
+    "Quarterly": relativedelta(months=3),
+    "Half-Yearly": relativedelta(months=6),
+    "Yearly": relativedelta(years=1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +42,7 @@ class Recurrence:
 
     def run(self, number: int) -> datetime | None:
         """When the run of this number (from 0) is due; None after the last day."""
-        if self.frequency in _DAYS:
-            due = self.first + timedelta(days=number * _DAYS[self.frequency])
-        else:
-            months = self.first.month - 1 + number * _MONTHS[self.frequency]
-            year, month = self.first.year + months // 12, months % 12 + 1
-            due = self.first.replace(year=year, month=month, day=min(self.first.day, calendar.monthrange(year, month)[1]))
+        due = self.first + number * _STEPS[self.frequency]
         return None if self.last_day is not None and due >= self.last_day + timedelta(days=1) else due
 
     def next_run(self, number: int, after: datetime) -> tuple[int, datetime] | None:
