@@ -28,13 +28,13 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 from xml.sax.saxutils import escape
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-from firmware_emu.crypto.primitives import sign
+from firmware_emu.crypto.primitives import sign, verify
 from firmware_emu.errors import IdentifierError, NotAvailable, ProtectionError, one_of
 from firmware_emu.ids import Eui64, InstallCode, Mpxn
 from hil.dcc.duis.element_types import ElementType, element_type, is_base64, wrong_value, wrong_version
@@ -283,15 +283,16 @@ def sign_request(request: ServiceRequest, key: EllipticCurvePrivateKey, certific
 
 _ALGORITHMS: Final = CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0, SignatureMethod.ECDSA_SHA256, DigestAlgorithm.SHA256
 _CANONICAL, _SIGNED_BY, _DIGESTED_BY = (one.value for one in _ALGORITHMS)
+_DECLARED: Final = f' xmlns:ds="{SIGNATURE_NAMESPACE}"'
 _SIGNED_INFO: Final = (
-    f'<ds:SignedInfo xmlns:ds="{SIGNATURE_NAMESPACE}"><ds:CanonicalizationMethod Algorithm="{_CANONICAL}"></ds:CanonicalizationMethod>'
+    f'<ds:SignedInfo{_DECLARED}><ds:CanonicalizationMethod Algorithm="{_CANONICAL}"></ds:CanonicalizationMethod>'
     f'<ds:SignatureMethod Algorithm="{_SIGNED_BY}"></ds:SignatureMethod><ds:Reference URI=""><ds:Transforms>'
     f'<ds:Transform Algorithm="{_ENVELOPED}"></ds:Transform><ds:Transform Algorithm="{_CANONICAL}"></ds:Transform></ds:Transforms>'
     f'<ds:DigestMethod Algorithm="{_DIGESTED_BY}"></ds:DigestMethod><ds:DigestValue>{{}}</ds:DigestValue></ds:Reference></ds:SignedInfo>'
 )
 """The canonical octets of what is signed, but for the digest of the document."""
 _SIGNATURE: Final = (
-    f'<ds:Signature xmlns:ds="{SIGNATURE_NAMESPACE}">{{}}<ds:SignatureValue>{{}}</ds:SignatureValue><ds:KeyInfo><ds:X509Data>'
+    f"<ds:Signature{_DECLARED}>{{}}<ds:SignatureValue>{{}}</ds:SignatureValue><ds:KeyInfo><ds:X509Data>"
     "<ds:X509IssuerSerial><ds:X509IssuerName>{}</ds:X509IssuerName><ds:X509SerialNumber>{}</ds:X509SerialNumber></ds:X509IssuerSerial>"
     "</ds:X509Data></ds:KeyInfo></ds:Signature>"
 )
@@ -309,12 +310,24 @@ def sign_document(root: etree._Element, key: EllipticCurvePrivateKey, certificat
             element.text = None
         if not (element.tail or "").strip():
             element.tail = None
-    octets = etree.tostring(root, method="c14n", exclusive=True, with_comments=False)
-    info = _SIGNED_INFO.format(_base64(hashlib.sha256(octets).digest()))
-    value = _base64(sign(key, info.encode()))
-    signature = _SIGNATURE.format(info, value, escape(_issuer_of(certificate)), certificate.serial_number)
+    octets = _canonical(root)
+    info = _info_of(octets)
+    signature = _signature_of(info, _base64(sign(key, info.encode())), certificate)
     end = octets.rindex(b"</")
-    return parse_document(octets[:end] + signature.encode() + octets[end:])
+    return parse_document(octets[:end] + signature + octets[end:])
+
+
+def _canonical(element: etree._Element) -> bytes:
+    return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
+
+
+def _info_of(octets: bytes) -> str:
+    return _SIGNED_INFO.format(_base64(hashlib.sha256(octets).digest()))
+
+
+def _signature_of(info: str, value: str, certificate: x509.Certificate) -> bytes:
+    inside = info.replace(_DECLARED, "", 1)  # declared by what is around it
+    return _SIGNATURE.format(inside, value, escape(_issuer_of(certificate)), certificate.serial_number).encode()
 
 
 def _base64(octets: bytes) -> str:
@@ -335,6 +348,32 @@ def verify_request(request: ServiceRequest, certificate: x509.Certificate) -> Ve
         raise ProtectionError("the request carries no XML signature")
     if (wrong := _not_over_the_document(request.document)) is not None:
         raise ProtectionError(f"the XML signature does not cover the request: {wrong}")
+    octets = _proven_in_own_form(request.document, certificate) or _proven(request.document, certificate)
+    root = parse_document(octets)
+    if root.tag != request.document.tag:
+        raise ProtectionError(f"the XML signature covers {etree.QName(root).localname}, expected {etree.QName(request.document).localname}")
+    return Verified(replace(as_request(root), document=request.document), octets)
+
+
+def _proven_in_own_form(document: etree._Element, certificate: x509.Certificate) -> bytes | None:
+    """The signed octets of a document with a signature that holds and is, but for its value, octet for octet what :func:`sign_document`
+    writes: of all that a general verifier may meet the one case that is frequent, and a fifth of the work. None leaves it to that."""
+    value = document.findtext(f"{_DS}Signature/{_DS}SignatureValue") or ""
+    key, whole = certificate.public_key(), _canonical(document)
+    start, end = whole.rfind(b"<ds:Signature "), whole.rindex(b"</")
+    octets = whole[:start] + whole[end:]
+    info = _info_of(octets)
+    if not isinstance(key, EllipticCurvePublicKey) or whole[start:end] != _signature_of(info, value, certificate):
+        return None
+    try:
+        verify(key, base64.b64decode(value), info.encode())
+    except (ProtectionError, ValueError):
+        return None
+    return octets
+
+
+def _proven(document: etree._Element, certificate: x509.Certificate) -> bytes:
+    """The signed octets, whatever the signature looks like. Raises ProtectionError."""
     expectation = SignatureConfiguration(
         location="./",
         verification_time=certificate.not_valid_before_utc,  # whether it is in date is a check of its own, in bench time (CK-6)
@@ -343,14 +382,10 @@ def verify_request(request: ServiceRequest, certificate: x509.Certificate) -> Ve
         expect_references=1,
     )
     try:
-        result = XMLVerifier().verify(etree.tostring(request.document), x509_cert=certificate, expect_config=expectation)
+        result = XMLVerifier().verify(etree.tostring(document), x509_cert=certificate, expect_config=expectation)
     except (SignXMLException, etree.LxmlError, ValueError) as trouble:
         raise ProtectionError(f"the XML signature does not verify: {trouble}") from trouble
-    octets = result.signed_data if not isinstance(result, list) else b""
-    root = parse_document(octets)
-    if root.tag != request.document.tag:
-        raise ProtectionError(f"the XML signature covers {etree.QName(root).localname}, expected {etree.QName(request.document).localname}")
-    return Verified(replace(as_request(root), document=request.document), octets)
+    return result.signed_data if not isinstance(result, list) else b""
 
 
 def _not_over_the_document(document: etree._Element) -> str | None:

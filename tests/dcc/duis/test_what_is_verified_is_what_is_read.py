@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import re
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from firmware_emu.errors import IdentifierError, ProtectionError
 from firmware_emu.ids import Eui64, Mpxn
 from hil.dcc.duis import RequestError, ServiceRequest, new_request, read_request, sign_request, verify_request, write_request
-from hil.dcc.duis.document import as_request, parse_document
+from hil.dcc.duis.document import _proven, _proven_in_own_form, as_request, parse_document
 from hil.dcc.duis.request import SIGNATURE_NAMESPACE, Node
 
 SUPPLIER, METER, HUB = Eui64.parse("90b3d51f30010000"), Eui64.parse("00db1234567890a0"), Eui64.parse("00db1234567890a2")
@@ -71,6 +72,55 @@ def test_a_signature_has_the_form_that_signxml_gives_it_and_signxml_verifies_it(
     assert not isinstance(proven, list)
     assert proven.signed_data == etree.tostring(bare, method="c14n", exclusive=True)
     verify_request(as_request(parse_document(octets)), certificate(key))
+
+
+@pytest.mark.parametrize(
+    ("value", "changed"),
+    [
+        (b"", b""),
+        (b"<ds:SignatureValue>", b"<ds:SignatureValue> "),
+        (b"</ds:SignatureValue>", b"\n</ds:SignatureValue>"),
+        (b"<ds:KeyInfo>", b'<ds:KeyInfo Id="k">'),
+        (b"<ds:KeyInfo>", b"<ds:KeyInfo><ds:KeyName>k</ds:KeyName>"),
+        (b"<ds:KeyInfo>", b"<ds:Other/><ds:KeyInfo>"),
+        (b"CN=test user", b"CN=another user"),
+        (b"</ds:Signature>", b"</ds:Signature>\n"),
+        (b"<ds:SignedInfo>", b"<ds:SignedInfo >"),
+        (b"><ds:SignatureMethod", b">\n<ds:SignatureMethod"),
+        (b"ecdsa-sha256", b"ecdsa-sha512"),
+        (b"JoinTimePeriod>600<", b"JoinTimePeriod>601<"),
+        (b"JoinTimePeriod>600<", b"JoinTimePeriod> 600<"),
+        (b"<sr:Body>", b"<sr:Body >"),
+        (b"<sr:Body>", b"<sr:Body>\n"),
+        (b"<sr:Body>", b'<sr:Body xmlns:x="urn:x">'),
+    ],
+)
+def test_a_signature_is_proven_in_its_own_form_only_where_signxml_proves_the_same_octets(
+    key: ec.EllipticCurvePrivateKey, value: bytes, changed: bytes
+) -> None:
+    octets = signed(add_device(), key)
+    assert not value or octets.count(value) == 1
+    document, pinned = parse_document(octets.replace(value, changed)), certificate(key)
+    try:
+        general = _proven(document, pinned)
+    except ProtectionError:
+        general = None
+    own = _proven_in_own_form(document, pinned)
+    assert own in (None, general)
+    assert own is not None or value
+    assert _proven_in_own_form(document, certificate(ec.generate_private_key(ec.SECP256R1()))) is None
+
+
+@pytest.mark.parametrize("at", [0, 31, 32, 63])
+def test_a_value_of_a_signature_that_does_not_hold_is_refused(key: ec.EllipticCurvePrivateKey, at: int) -> None:
+    request = read_request(signed(add_device(), key))
+    said = request.document.find(f"{DS}Signature/{DS}SignatureValue")
+    assert said is not None
+    value = bytearray(base64.b64decode(said.text or ""))
+    value[at] ^= 1
+    said.text = base64.b64encode(value).decode()
+    with pytest.raises(ProtectionError, match="does not verify"):
+        verify_request(request, certificate(key))
 
 
 @pytest.mark.parametrize(
