@@ -210,7 +210,10 @@ async def open_far_end(
         settings = settings_of(bench.board)
     found = bench.keystore.find(RemotePartyRole.TRANSITIONAL_COS)
     cos = CosParty(found[0], bench.keystore, clock) if found else None
-    end = FarEnd(bench, Dcc(bench.keystore, bench.parties(), clock, trace, store, settings=settings, cos=cos), clock, trace)
+    dcc = Dcc(bench.keystore, bench.parties(), clock, trace, store, settings=settings, cos=cos)
+    if dcc.store.companions is not None:
+        dcc.store.companions.hear(dcc.heard)
+    end = FarEnd(bench, dcc, clock, trace)
     try:
         yield end
     finally:

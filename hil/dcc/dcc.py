@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
-from firmware_emu.errors import CommsHubError, NotAvailable
+from firmware_emu.errors import CommsHubError, NotAvailable, StoreTrouble
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.wan.base import WanLink
@@ -133,17 +134,19 @@ class Processing:
             self.counters.saw(arrival.sender, arrival.request.request_id.counter, top_up=arrival.service.reference == "2.2")
             if self.deferred.cancels(arrival):
                 return self.execution.cancelled(arrival, self._cancel_like(arrival), travel, started)
-            waits = arrival.request.preceding is not None or self.deferred.due(arrival) is not None
+            waits = self.deferred.waits(arrival)
             if arrival.service.device_service and not waits:
                 refusal = self.journey.travel(user, arrival, travel)
         if waits:
-            refusal = await self.deferred.wait(arrival)
+            stopped = await self.deferred.wait(arrival)
             travel.leg("held until its execution time")
             started = self.context.clock.now()
+            with self.context.store.transaction():
+                refusal = self.deferred.released(arrival, stopped)
+                if refusal is None and arrival.service.device_service:
+                    refusal = self.journey.travel(user, arrival, travel)
         if refusal is None and not arrival.service.device_service:  # in a transaction of its own: what it is refused, it takes back
             return self.execution.execute(arrival, travel, started)
-        if waits and refusal is None:
-            refusal = self.journey.travel(user, arrival, travel)
         if refusal is not None:
             return self.execution.refused(request, refusal, travel, started)
         return await self.answers.outcome(user, request.request_id, travel=travel, wait_s=wait_s)
@@ -203,8 +206,7 @@ class Processing:
         if arrival.again:
             return Answered("I0", pre_command=None if stored.command else stored.pre_command, command=stored.command)
         self.counters.saw(arrival.sender, arrival.request.request_id.counter, top_up=arrival.service.reference == "2.2")
-        waits = arrival.request.preceding is not None or self.deferred.due(arrival) is not None
-        return Answered("I99") if waits and not self.deferred.cancels(arrival) else self._forward(arrival)
+        return Answered("I99") if self.deferred.waits(arrival) and not self.deferred.cancels(arrival) else self._forward(arrival)
 
     def _forward(self, arrival: Arrival) -> Answered:
         """Carry on a request that waits for nothing; the answer to its user, who is somewhere else."""
@@ -395,6 +397,18 @@ class Dcc:
         self.deferred.resume(self.processing.go_on, self.processing.refused_later)
         self.schedules.start(self.processing.run_scheduled)
         self.firmware.resume()
+
+    def heard(self, text: str) -> None:
+        """Another process with the store has told what each of them takes up."""
+        word, _, rest = text.partition(" ")
+        with suppress(StoreTrouble):  # the connection broke: with the next one it catches up
+            match word:
+                case "hub":
+                    self.head_end.wake(Eui64.parse(rest))
+                case "request":
+                    self.bus.tell(MovedElsewhere(rest))
+                case "certificate":
+                    self.repository.take_up(Eui64.parse(rest))
 
     def catch_up(self) -> None:
         """Take up from the store what other processes have told while this one could not hear them."""

@@ -79,19 +79,20 @@ class Accounts:
             raise AccountError(f"{by.name} may not make this account: administrators, whom the DCC appoints, make ordinary ones [396]")
         if not name.strip() or len(name) > 60:
             raise AccountError("an account needs a name of 1 to 60 characters")
-        if self._store.row("SELECT 1 FROM page_accounts WHERE name = ?", (name,)) is not None:
-            raise AccountError(f"there is an account {name!r} already: choose another name")
         token = secrets.token_urlsafe(24)
-        self._store.insert(
-            "page_accounts",
-            name=name,
-            user=str(user),
-            administrator=int(administrator),
-            made_by=DCC if by is None else by.name,
-            made=self._now(),
-            reviewed=self._now(),
-            digest=_digest(token),
-        )
+        with self._store.transaction():
+            if self._store.row("SELECT 1 FROM page_accounts WHERE name = ?", (name,)) is not None:
+                raise AccountError(f"there is an account {name!r} already: choose another name")
+            self._store.insert(
+                "page_accounts",
+                name=name,
+                user=str(user),
+                administrator=int(administrator),
+                made_by=DCC if by is None else by.name,
+                made=self._now(),
+                reviewed=self._now(),
+                digest=_digest(token),
+            )
         return token
 
     def accounts(self, user: Eui64) -> tuple[PageAccount, ...]:

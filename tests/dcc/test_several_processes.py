@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,10 +17,12 @@ from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import KeyUsage
 from firmware_emu.errors import StoreTrouble
 from firmware_emu.wan.base import WanKind
+from firmware_emu.wan.virtual import MemoryWan
 from hil.bench.standing_dcc import seeded
 from hil.dcc.answers.alert_table import OutageTable
 from hil.dcc.base.postgres import PostgresDatabase
 from hil.dcc.base.requests import RequestState
+from hil.dcc.base.results import Verdict
 from hil.dcc.base.store import DccStore
 from hil.dcc.base.tables import create_tables
 from hil.dcc.dcc import AnsweredLater, Dcc
@@ -111,6 +114,26 @@ async def test_a_user_is_told_of_a_request_cancelled_by_another_process_than_the
     await far_end.clock.sleep(3 * 3600)
     assert [one.request for one in told] == [str(deferred.request_id)]
     assert far_end.home.received == []
+
+
+async def test_a_sender_hears_the_answer_that_another_process_takes_from_the_hub(shared: tuple[FarEnd, Dcc]) -> None:
+    far_end, other = shared
+    await far_end.in_service()
+    far_end.dcc.remove_user(SUPPLIER)
+    other.attach_hub(MemoryWan(far_end.clock).dcc, CHF)  # it listens as well, and the hub is connected to the one that leads
+    leading, sending = far_end.dcc.store.companions, other.store.companions
+    assert leading is not None
+    assert sending is not None
+    leading.hear(far_end.dcc.heard)
+    sending.hear(other.heard)
+    sender = asyncio.create_task(other.send(far_end.supplier, other.request(far_end.supplier, "7.4", ESME)))
+    while not sender.done():
+        await far_end.clock.sleep(1)
+        for dcc in (far_end.dcc, other):
+            dcc.store.row("SELECT 1")  # each hears what the database has for it
+    outcome = await sender
+    assert outcome.verdict is Verdict.SUCCESS, outcome.why
+    assert outcome.finished - outcome.started < 10
 
 
 async def test_a_process_whose_connection_broke_takes_up_what_the_others_told_meanwhile(shared: tuple[FarEnd, Dcc]) -> None:

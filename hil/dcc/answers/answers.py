@@ -218,7 +218,7 @@ class Answers:
 
     def __post_init__(self) -> None:
         self.bus.on(RequestMoved, self._moved)
-        self.bus.on(MovedElsewhere, self._moved)
+        self.bus.on(MovedElsewhere, self._moved_elsewhere)
         self.bus.on(CredentialsChanged, self._credentials_changed)
 
     # Arrival
@@ -344,8 +344,18 @@ class Answers:
             raise OwnServiceRefused("local-not-accepted")
         return {"request": stored.name, "status": judge(message).text}
 
-    def _moved(self, moved: RequestMoved | MovedElsewhere) -> None:
+    def _moved(self, moved: RequestMoved) -> None:
         for event in self._waiters.get(moved.name, ()):
+            event.set()
+
+    def _moved_elsewhere(self, moved: MovedElsewhere) -> None:
+        """The process that took a Response may not have its user, who waits here."""
+        waiters = self._waiters.get(moved.name, ())
+        stored = self.context.requests.find(moved.name) if waiters else None
+        if stored is not None and stored.awaits_delivery and self.receivers.get(stored.user) is not None:
+            with self.context.store.transaction():
+                self._hand_over(self.context.requests.get(moved.name))
+        for event in waiters:
             event.set()
 
     # The end

@@ -53,18 +53,20 @@ class Gateway:
     def enter_user(self, eui: Eui64, *roles: UserRole) -> None:
         """User entry: one identifier per role (ID-02, ID-03 [116, 117]); several ``roles`` are those of the published test parties,
         whose one identifier stands for them all. Raises UserEntryError."""
-        known = self._context.users.roles(eui)
-        if known and not known.issuperset(roles):
-            held, asked = " ".join(sorted(known)), " ".join(sorted(set(roles) - known))
-            raise UserEntryError(f"{eui} is a user in role {held}: one identifier stands for one role [116], give {asked} another")
         if eui in self._context.dcc:
             raise UserEntryError(f"{eui} is the DCC's own identifier: DCC capacities have identifiers of their own [117]")
-        self._context.users.enter(eui, roles)
+        with self._context.store.transaction():
+            known = self._context.users.roles(eui)
+            if known and not known.issuperset(roles):
+                held, asked = " ".join(sorted(known)), " ".join(sorted(set(roles) - known))
+                raise UserEntryError(f"{eui} is a user in role {held}: one identifier stands for one role [116], give {asked} another")
+            self._context.users.enter(eui, roles)
 
     def suspend(self, eui: Eui64, reason: str) -> None:
         """Suspend a user's rights (M8 [125])."""
-        self._context.users.suspend(eui, reason)
-        self._bus.tell(UserSuspended(eui))
+        with self._context.store.transaction():
+            self._context.users.suspend(eui, reason)
+            self._bus.tell(UserSuspended(eui))
 
     def reinstate(self, eui: Eui64) -> None:
         """End a suspension."""
@@ -88,9 +90,9 @@ class Gateway:
         proof = prove(self._context.keystore, request)
         if isinstance(proof, Verified):
             request = proof.value
-        again = repeated and given_before(self._context, request)
-        arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target), returns, again, proof)
         with self._context.store.transaction():
+            again = repeated and given_before(self._context, request)
+            arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target), returns, again, proof)
             refusal = first_failure(self._context, arrival, without=RELEASED if released else frozenset())
             if refusal is None and again:
                 pass  # it stands as it did
@@ -117,8 +119,8 @@ class Gateway:
 
     def receive_run(self, request: ServiceRequest, service: Service, due: float) -> Arrival | Refusal:
         """A run of a schedule, which the DCC itself makes: the checks again, without those of a signature it does not carry (CK-12)."""
-        arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target))
         with self._context.store.transaction():
+            arrival = Arrival(request, service, self._context.inventory.device(request.request_id.target))
             refusal = first_failure(self._context, arrival, without=UNSIGNED)
             self._record(arrival, received=due, execute_at=due)
             if refusal is not None:

@@ -21,6 +21,7 @@ from firmware_emu.clock import EPOCH
 from firmware_emu.errors import NotAvailable, fault_named
 from firmware_emu.gbcs.envelope import message_of
 from firmware_emu.ids import Eui64
+from firmware_emu.sqlite_file import Value
 from firmware_emu.supervised import supervised, tell_fault
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.requests import (
@@ -100,7 +101,8 @@ class Sequence:
             return None
         name, before = arrival.name, str(preceding)
         began = self.context.clock.now()
-        self.context.requests.move(name, RequestEvent.AWAIT_PREDECESSOR)
+        if (refusal := unless_cancelled(self.context, name, RequestEvent.AWAIT_PREDECESSOR)) is not None:
+            return refusal
         self.context.trace.emit("dcc", "gateway", "held", target=str(arrival.sender), message=name, until=before)
         while (verdict := self.succeeded(before))[0] is None:
             left = began + limit - self.context.clock.now()
@@ -114,7 +116,8 @@ class Sequence:
             stored = self.context.requests.find(before)
             service = before if stored is None else stored.variant
             return refused("sequence-failed", preceding=before, state=state, preceding_service=service)
-        self.context.requests.move(name, RequestEvent.PREDECESSOR_SUCCEEDED)
+        if (refusal := unless_cancelled(self.context, name, RequestEvent.PREDECESSOR_SUCCEEDED)) is not None:
+            return refusal
         self.context.trace.emit("dcc", "gateway", "released", target=str(arrival.sender), message=name, after=before)
         return None
 
@@ -137,6 +140,15 @@ class Sequence:
     def _moved(self, moved: RequestMoved | MovedElsewhere) -> None:
         if (event := self._ends.pop(moved.name, None)) is not None:
             event.set()
+
+
+def unless_cancelled(context: GatewayContext, name: str, event: RequestEvent, **columns: Value) -> Refusal | None:
+    """Take the step, unless the request was cancelled, by another process perhaps, since its state was read."""
+    with context.store.transaction():
+        if context.requests.state(name) is RequestState.CANCELLED:
+            return refused("cancelled", request=name)
+        context.requests.move(name, event, **columns)
+    return None
 
 
 _LAPSING = tuple(state for state, standing in STANDING.items() if standing.resume is Resume.LAPSE)
@@ -176,34 +188,39 @@ class DeferredRequests:
             return False
         return body.moment("ExecutionDateTime") == CANCELLATION
 
+    def waits(self, arrival: Arrival) -> bool:
+        """True if the request is to wait, for another one or for its execution time."""
+        return arrival.request.preceding is not None or self.due(arrival) is not None
+
     async def wait(self, arrival: Arrival) -> Refusal | None:
-        """Defer the request as long as it asks for. Returns why it may not run after all: it is refused then, or was cancelled."""
+        """Wait as long as the request asks for. Returns what came in its way; written is that by :meth:`released`."""
         self._awaited.add(arrival.name)
         try:
-            refusal = await self._wait(arrival, resumed=False)
+            return await self._wait(arrival)
         finally:
             self._awaited.discard(arrival.name)
-        if refusal is not None:
-            self._refuse(arrival.name)
-        return refusal
 
-    async def _wait(self, arrival: Arrival, *, resumed: bool) -> Refusal | None:
-        """``resumed``: a DCC before this one deferred it. What it returns is not written yet."""
+    async def _wait(self, arrival: Arrival) -> Refusal | None:
         waits = arrival.request.preceding is not None and self.context.requests.state(arrival.name) is not RequestState.DEFERRED
         if waits and (refusal := await self.sequence.wait(arrival)) is not None:
             return refusal
         due = self.due(arrival)
-        if due is not None and (refusal := await self._until(arrival, due)) is not None:
-            return refusal
-        return self._ask_again(arrival) if resumed or due is not None or arrival.request.preceding is not None else None
+        return None if due is None else await self._until(arrival, due)
 
-    def _refuse(self, name: str) -> None:
-        if self.context.requests.state(name) is not RequestState.CANCELLED:
-            self.context.requests.move(name, RequestEvent.REFUSE)
+    def released(self, arrival: Arrival, stopped: Refusal | None) -> Refusal | None:
+        """The end of a wait, inside the transaction in which the request goes on: what the checks read there, no other process changes
+        before its Command is posted. ``stopped`` is what came in its way. Returns why it may not go on; that is written then."""
+        if self.context.requests.state(arrival.name) is RequestState.CANCELLED:
+            return refused("cancelled", request=arrival.name)
+        fresh = replace(arrival, device=self.context.inventory.device(arrival.request.request_id.target))
+        refusal = stopped or next((found for check in _AGAIN if (found := check(self.context, fresh)) is not None), None)
+        self.context.requests.move(arrival.name, RequestEvent.RELEASE if refusal is None else RequestEvent.REFUSE)
+        return refusal
 
     async def _until(self, arrival: Arrival, due: float) -> Refusal | None:
         name = arrival.name
-        self.context.requests.move(name, RequestEvent.DEFER, execute_at=due)
+        if (refusal := unless_cancelled(self.context, name, RequestEvent.DEFER, execute_at=due)) is not None:
+            return refusal
         self.context.trace.emit("dcc", "gateway", "held", target=str(arrival.sender), message=name, until=due)
         cancelled = self._cancelled.setdefault(name, asyncio.Event())
         try:
@@ -213,27 +230,20 @@ class DeferredRequests:
             pass
         finally:
             self._cancelled.pop(name, None)
-        cancelled_meanwhile = self.context.requests.state(name) is RequestState.CANCELLED
-        return refused("cancelled", request=name) if cancelled_meanwhile else None
-
-    def _ask_again(self, arrival: Arrival) -> Refusal | None:
-        fresh = replace(arrival, device=self.context.inventory.device(arrival.request.request_id.target))
-        refusal = next((found for check in _AGAIN if (found := check(self.context, fresh)) is not None), None)
-        if refusal is None:
-            self.context.requests.move(arrival.name, RequestEvent.RELEASE)
-        return refusal
+        return None
 
     def cancel(
         self, user: Eui64, tell: Refused, *, request: str | None = None, target: Eui64 | None = None, variant: str | None = None
     ) -> list[str]:
         """Cancel what is deferred for ``user``: one request by name, or all of a service for a Device. ``tell`` of each that nobody waits
         for here, whichever process defers it. Returns their names."""
-        found = self.context.requests.cancellable(user, name=request, target=target, variant=variant)
-        for one in found:
-            with self.context.store.transaction():
+        with self.context.store.transaction():
+            found = self.context.requests.cancellable(user, name=request, target=target, variant=variant)
+            for one in found:
                 self.context.requests.move(one.name, RequestEvent.CANCEL)
                 if one.name not in self._awaited:
                     tell(one, refused("cancelled", request=one.name))
+        for one in found:
             self.context.trace.emit("dcc", "gateway", "cancelled", target=str(user), message=one.name)
             if (event := self._cancelled.get(one.name)) is not None:
                 event.set()
@@ -277,6 +287,8 @@ class DeferredRequests:
                 continue
             refusal = refused("ck8-pre-command-late", request=name, open_s=f"{open_s:g}", waited=f"{waited:.0f}")
             with self.context.store.transaction():
+                if self.context.requests.state(name) not in _LAPSING:
+                    return  # another process has taken it signed since it was read
                 self.context.requests.move(name, RequestEvent.REFUSE)
                 tell(stored, refusal)
             self._emit(stored, refusal)
@@ -302,15 +314,13 @@ class DeferredRequests:
         if service is None:
             return
         arrival = Arrival(request, service, self.context.inventory.device(request.request_id.target))
-        resumed = stored.state in DEFERRABLE  # what was accepted and no more goes on as if nothing had been
-        refusal = None if self.cancels(arrival) else await self._wait(arrival, resumed=resumed)
-        if self.context.requests.state(stored.name) is RequestState.CANCELLED:
-            return  # its user was told then
+        # What was accepted and no more goes on as if nothing had been.
+        waits = not self.cancels(arrival) and (stored.state in DEFERRABLE or self.waits(arrival))
+        stopped = await self._wait(arrival) if waits else None
         with self.context.store.transaction():  # its end, and that its user is told of it
-            if refusal is None:
-                refusal = go_on(arrival)
-            else:
-                self.context.requests.move(stored.name, RequestEvent.REFUSE)
+            if self.context.requests.state(stored.name) is RequestState.CANCELLED:
+                return  # its user was told then
+            refusal = (self.released(arrival, stopped) if waits else None) or go_on(arrival)
             if refusal is not None:
                 tell(stored, refusal)
         if refusal is not None:

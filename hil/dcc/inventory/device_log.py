@@ -82,12 +82,12 @@ class DeviceLogCopy:
 
     def keep(self, chf: Eui64, backup: WhitelistBackup, source: str, request: str | None = None) -> LogVersion:
         """A new version if it differs from the newest, and the inventory follows it. ``source`` names the message (``CS14``)."""
-        before = self.copy(chf)
         entries = dict(backup.devices)
-        if before is not None and (before.entries, before.extended_pan_id) == (entries, backup.extended_pan_id):
-            return before
-        number = 1 if before is None else before.version + 1
         with self._store.transaction():
+            before = self.copy(chf)
+            if before is not None and (before.entries, before.extended_pan_id) == (entries, backup.extended_pan_id):
+                return before
+            number = 1 if before is None else before.version + 1
             self._store.insert(
                 "device_logs",
                 chf=str(chf),

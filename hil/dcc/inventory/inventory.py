@@ -392,12 +392,12 @@ class Inventory:
             )
         if gpf == eui:
             reasons.append(because("inv-same-gpf"))
-        present = self.device(eui)
-        if present is not None and present.status not in move_of("pre-notified").sources:
-            reasons.append(because("inv-listed-already", eui=eui, status=present.status))
-        if reasons:
-            raise InventoryRefusal(tuple(reasons))
         with self._store.transaction():
+            present = self.device(eui)
+            if present is not None and present.status not in move_of("pre-notified").sources:
+                reasons.append(because("inv-listed-already", eui=eui, status=present.status))
+            if reasons:
+                raise InventoryRefusal(tuple(reasons))
             if present is None:
                 self._store.insert("devices", eui=str(eui), type=type.name, status="", since=self._now())
             self._store.execute(
@@ -414,15 +414,15 @@ class Inventory:
 
     def move(self, eui: Eui64, event: str, *, reason: str, user: Eui64 | None = None, request: str | None = None) -> Device:
         """Change a status by an event of inventory.toml, with its audit line. Raises InventoryRefusal."""
-        device = self.listed(eui)
         move = move_of(event)
-        if device.status not in move.sources:
-            wanted, status = " or ".join(sorted(filter(None, move.sources))), device.status or "not listed"
-            raise InventoryRefusal((because("inv-move", eui=eui, status=status, event=event, wanted=wanted, source=move.source),))
-        if (move.types and device.type.name not in move.types) or device.type.name in move.not_types:
-            raise InventoryRefusal((because("inv-move-type", eui=eui, type=device.type.name, event=event, source=move.source),))
-        line = AuditLine(self._now(), eui, request, user, device.status, move.to, reason)
         with self._store.transaction():
+            device = self.listed(eui)
+            if device.status not in move.sources:
+                wanted, status = " or ".join(sorted(filter(None, move.sources))), device.status or "not listed"
+                raise InventoryRefusal((because("inv-move", eui=eui, status=status, event=event, wanted=wanted, source=move.source),))
+            if (move.types and device.type.name not in move.types) or device.type.name in move.not_types:
+                raise InventoryRefusal((because("inv-move-type", eui=eui, type=device.type.name, event=event, source=move.source),))
+            line = AuditLine(self._now(), eui, request, user, device.status, move.to, reason)
             self._store.execute("UPDATE devices SET status = ?, since = ? WHERE eui = ?", (move.to, line.time, str(eui)))
             self._store.insert(
                 "audit",
@@ -434,8 +434,8 @@ class Inventory:
                 to_status=move.to,
                 reason=reason,
             )
-        if self._on_change is not None:
-            self._on_change(line)
+            if self._on_change is not None:
+                self._on_change(line)
         return self.listed(eui)
 
     def may_move(self, eui: Eui64, event: str) -> bool:
@@ -450,11 +450,11 @@ class Inventory:
 
     def describe(self, eui: Eui64, *, user: Eui64 | None = None, request: str | None = None, **columns: str | None) -> None:
         """Set details (firmware, import_mpxn, postcode ...) of a listed Device, with an audit line that names them."""
-        device = self.listed(eui)
-        changed = {name: value for name, value in columns.items() if getattr(device, name) != value}
-        if not changed:
-            return
         with self._store.transaction():
+            device = self.listed(eui)
+            changed = {name: value for name, value in columns.items() if getattr(device, name) != value}
+            if not changed:
+                return
             for name, value in changed.items():
                 self._store.execute(f"UPDATE devices SET {name} = ? WHERE eui = ?", (value, str(eui)))
             self._store.insert(
@@ -470,10 +470,10 @@ class Inventory:
 
     def delete(self, eui: Eui64, *, user: Eui64 | None = None, request: str | None = None) -> None:
         """8.4 delete: only what was never installed may go (choice). Raises InventoryRefusal."""
-        device = self.listed(eui)
-        if device.status != "Pending":
-            raise InventoryRefusal((because("inv-delete", eui=eui, status=device.status),))
         with self._store.transaction():
+            device = self.listed(eui)
+            if device.status != "Pending":
+                raise InventoryRefusal((because("inv-delete", eui=eui, status=device.status),))
             self._store.execute("DELETE FROM devices WHERE eui = ?", (str(eui),))
             self._store.execute("DELETE FROM type_2_kinds WHERE eui = ?", (str(eui),))
             self._store.execute("DELETE FROM associations WHERE device = ? OR other = ?", (str(eui), str(eui)))

@@ -318,12 +318,13 @@ class FirmwareDistribution:
         return row
 
     def _set(self, request: str, device: Eui64, state: str, reason: str | None = None) -> None:
-        if _ORDER.index(state) <= _ORDER.index(self._row(request, device)["state"]):
-            return
-        self.context.store.execute(
-            "UPDATE firmware_targets SET state = ?, reason = ?, changed = ? WHERE request = ? AND device = ?",
-            (state, reason, self.context.clock.now(), request, str(device)),
-        )
+        with self.context.store.transaction():
+            if _ORDER.index(state) <= _ORDER.index(self._row(request, device)["state"]):
+                return
+            self.context.store.execute(
+                "UPDATE firmware_targets SET state = ?, reason = ?, changed = ? WHERE request = ? AND device = ?",
+                (state, reason, self.context.clock.now(), request, str(device)),
+            )
         self.context.trace.emit(
             "dcc", "firmware", "refused" if state == FAILED else state, target=str(device), message=request, reason=reason
         )

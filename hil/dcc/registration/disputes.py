@@ -48,13 +48,13 @@ class Disputes:
 
     def open(self, row: Row) -> Dispute:
         """The provider says ``row``, the DCC's copy says otherwise. With the provider's copy as master its row counts at once."""
-        if self.open_on(row.mpxn, row.role):
-            raise DisputeError(f"{row.mpxn} in role {row.role} is in dispute already: resolve that one first")
         now, master = self._now(), self._settings.master
-        ours = self._registration.party(row.mpxn, row.role, now)
-        if ours == row.user:
-            raise DisputeError(f"both say {row.user} for {row.mpxn} in role {row.role}: there is no dispute")
         with self._store.transaction():
+            if self.open_on(row.mpxn, row.role):
+                raise DisputeError(f"{row.mpxn} in role {row.role} is in dispute already: resolve that one first")
+            ours = self._registration.party(row.mpxn, row.role, now)
+            if ours == row.user:
+                raise DisputeError(f"both say {row.user} for {row.mpxn} in role {row.role}: there is no dispute")
             number = self._store.insert(
                 "registration_disputes",
                 mpxn=row.mpxn,
@@ -80,10 +80,10 @@ class Disputes:
 
     def resolve(self, number: int, user: Eui64, begins: float, resolution: str) -> Dispute:
         """Both agree that ``user`` is the party from ``begins`` on. Raises DisputeError."""
-        dispute = self.dispute(number)
-        if dispute.state != "open":
-            raise DisputeError(f"dispute {number} is {dispute.state} already")
         with self._store.transaction():
+            dispute = self.dispute(number)
+            if dispute.state != "open":
+                raise DisputeError(f"dispute {number} is {dispute.state} already")
             self._registration.forget_from(dispute.mpxn, dispute.role, begins)
             if dispute.provider_says != user:
                 self._registration.withdraw(dispute.mpxn, dispute.role, dispute.provider_says, dispute.provider_begins)

@@ -126,15 +126,16 @@ class RegistrationIncidents:
 
     def resolve(self, number: int, resolution: str, prevention: str | None = None) -> RegistrationIncident:
         """Resolve one [87 b2]; a repeated one needs what prevents it next time [87 b4]. Raises RegistrationIncidentError."""
-        incident = self.incident(number)
-        if incident.state != "open":
-            raise RegistrationIncidentError(f"registration incident {number} is {incident.state} already")
-        if incident.prevention_due and not prevention:
-            raise RegistrationIncidentError(
-                f"'{incident.kind}' came from {incident.provider} {self._settings.recurrence} times or more: say what prevents it [87]"
+        with self._store.transaction():
+            incident = self.incident(number)
+            if incident.state != "open":
+                raise RegistrationIncidentError(f"registration incident {number} is {incident.state} already")
+            if incident.prevention_due and not prevention:
+                raise RegistrationIncidentError(
+                    f"'{incident.kind}' came from {incident.provider} {self._settings.recurrence} times or more: say what prevents it [87]"
+                )
+            self._store.execute(
+                "UPDATE rdp_incidents SET state = 'resolved', resolution = ?, prevention = ?, resolved = ? WHERE number = ?",
+                (resolution, prevention, self._now(), number),
             )
-        self._store.execute(
-            "UPDATE rdp_incidents SET state = 'resolved', resolution = ?, prevention = ?, resolved = ? WHERE number = ?",
-            (resolution, prevention, self._now(), number),
-        )
         return self.incident(number)

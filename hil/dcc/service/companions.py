@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from firmware_emu.errors import NotAvailable, StoreTrouble
 from firmware_emu.ids import Eui64
-from hil.dcc.base.requests import MovedElsewhere
 from hil.dcc.base.store import Companions
 from hil.dcc.dcc import Dcc
 from hil.dcc.service.push import Pusher
@@ -78,10 +77,9 @@ class Company:
 
     def _heard(self, text: str) -> None:
         word, _, rest = text.partition(" ")
-        with suppress(StoreTrouble):  # the connection broke: with the next one it catches up
-            if word in _ALL:
-                _ALL[word](self, rest)
-            elif self.dcc.store.leads and word in _LEADER:
+        self.dcc.heard(text)
+        with suppress(StoreTrouble):  # as there
+            if self.dcc.store.leads and word in _LEADER:
                 _LEADER[word](self, rest)
 
 
@@ -97,11 +95,6 @@ def _push(one: Company, user: str) -> None:
 
 
 Does = Callable[[Company, str], None]
-_ALL: dict[str, Does] = {
-    "hub": lambda one, chf: one.dcc.head_end.wake(Eui64.parse(chf)),
-    "request": lambda one, name: one.dcc.bus.tell(MovedElsewhere(name)),
-    "certificate": lambda one, device: one.dcc.repository.take_up(Eui64.parse(device)),
-}
 _LEADER: dict[str, Does] = {
     "watch": lambda one, name: one.dcc.answers.watch(name),
     "deferred": _deferred,

@@ -130,9 +130,10 @@ class ReceivingAddresses:
     def set(self, user: Eui64 | None, url: str | None) -> None:
         """The address of a user, or with None of all others; ``url`` None takes it away."""
         key = "" if user is None else str(user)
-        self.store.execute("DELETE FROM receiving_addresses WHERE user = ?", (key,))
-        if url is not None:
-            self.store.execute("INSERT INTO receiving_addresses VALUES (?, ?)", (key, url))
+        if url is None:
+            self.store.execute("DELETE FROM receiving_addresses WHERE user = ?", (key,))
+        else:
+            self.store.execute("INSERT OR REPLACE INTO receiving_addresses VALUES (?, ?)", (key, url))
 
     def all(self) -> tuple[tuple[str, str], ...]:
         """User (empty: all others) and address."""

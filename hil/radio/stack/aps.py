@@ -385,10 +385,11 @@ class Aps:
 
 
 class Reassembly:
-    """The messages of which not all fragments have come."""
+    """The messages of which not all fragments have come. Fragments of one message are alike in all but number and content: one that came
+    without APS security is none of a message with it."""
 
     def __init__(self) -> None:
-        self._pieces: dict[tuple[int, int], tuple[float, int, dict[int, bytes]]] = {}
+        self._pieces: dict[tuple[int, Eui64 | None, ApsPdu], tuple[float, int, dict[int, bytes]]] = {}
 
     def clear(self) -> None:
         self._pieces.clear()
@@ -399,14 +400,14 @@ class Reassembly:
         assert pdu.block is not None, "only fragments are added"
         now = asyncio.get_running_loop().time()
         self._pieces = {known: value for known, value in self._pieces.items() if now - value[0] < REASSEMBLY_S}
-        key = (message.source, pdu.counter)
+        key = (message.source, message.eui64, replace(pdu, block=None, payload=b"", ack_request=False))
         _, total, pieces = self._pieces.get(key, (now, 0, {}))
         if pdu.block.first:
             total, pieces[0] = pdu.block.number, pdu.payload
         else:
             pieces[pdu.block.number] = pdu.payload
         self._pieces[key] = (now, total, pieces)
-        if not total or len(pieces) < total:
+        if not total or any(index not in pieces for index in range(total)):
             return None
         del self._pieces[key]
-        return b"".join(pieces[index] for index in sorted(pieces))
+        return b"".join(pieces[index] for index in range(total))

@@ -118,10 +118,10 @@ class IncidentLog:
             raise IncidentError(f"read area {area!r}, expected {one_of(area, self.rules.areas)}")
         if category not in self.rules.target_s:
             raise IncidentError(f"read category {category}, expected {one_of(category, self.rules.target_s)}")
-        self._check_raiser(user, device, request, diagnostic)
         now = self._now()
-        found = self.responsibility.responsible(area, device, visit=visit, at=now)
         with self._store.transaction():
+            self._check_raiser(user, device, request, diagnostic)
+            found = self.responsibility.responsible(area, device, visit=visit, at=now)
             number = self._store.insert(
                 "incidents",
                 raised=now,
@@ -182,8 +182,8 @@ class IncidentLog:
 
     def note(self, user: Eui64 | None, number: int, text: str, *, kind: str = "activity") -> Incident:
         """The owner (or the DCC) adds activity or diagnostic data (IM-03 [225]); the first of it begins the investigation."""
-        incident = self._owned(user, number)
         with self._store.transaction():
+            incident = self._owned(user, number)
             if incident.state == "allocated":
                 self._move(incident, user, "investigating")
             self._enter(number, user, kind, text)
@@ -191,11 +191,11 @@ class IncidentLog:
 
     def visit_needed(self, user: Eui64 | None, number: int, why: str) -> Incident:
         """Remote means failed: a visit is needed, and responsibility goes to who makes visits (IM-07, IM-08 [229-232])."""
-        incident = self._owned(user, number)
-        if incident.state not in OPEN:
-            raise IncidentError(f"incident {number} is {incident.state}: a visit is for one that is still open")
-        found = self.responsibility.responsible(incident.area, incident.device, visit=True, at=self._now())
         with self._store.transaction():
+            incident = self._owned(user, number)
+            if incident.state not in OPEN:
+                raise IncidentError(f"incident {number} is {incident.state}: a visit is for one that is still open")
+            found = self.responsibility.responsible(incident.area, incident.device, visit=True, at=self._now())
             self._store.execute("UPDATE incidents SET visit = 1 WHERE number = ?", (number,))
             self._enter(number, user, "activity", f"a visit is needed: {why}")
             self._allocate(number, user, found)
@@ -205,8 +205,8 @@ class IncidentLog:
         """The DCC sets the category, and with it the target resolution time (IM-02 [224])."""
         if category not in self.rules.target_s:
             raise IncidentError(f"read category {category}, expected {one_of(category, self.rules.target_s)}")
-        incident = self.incident(number)
         with self._store.transaction():
+            incident = self.incident(number)
             self._store.execute(
                 "UPDATE incidents SET category = ?, due = ? WHERE number = ?",
                 (category, incident.raised + self.rules.target_s[category], number),
@@ -220,26 +220,27 @@ class IncidentLog:
 
     def close(self, user: Eui64 | None, number: int, text: str = "closed") -> Incident:
         """Close an incident by the party responsible: the DCC its own (IM-06), the supplier its own (IM-07)."""
-        incident = self.incident(number)
-        if incident.owner != user:
-            who = f"{incident.owner or 'the DCC'}, not by {user or 'the DCC'}"
-            raise IncidentError(f"incident {number} is closed by {who}: {incident.rule}")
-        return self._settle(user, number, "closed", text)
+        with self._store.transaction():
+            incident = self.incident(number)
+            if incident.owner != user:
+                who = f"{incident.owner or 'the DCC'}, not by {user or 'the DCC'}"
+                raise IncidentError(f"incident {number} is closed by {who}: {incident.rule}")
+            return self._settle(user, number, "closed", text)
 
     def reopen(self, user: Eui64, number: int, why: str) -> Incident:
         """Reopen an incident: the party that raised it says that it is not resolved."""
-        incident = self.incident(number)
-        if incident.user != user:
-            raise IncidentError(f"incident {number} is reopened by who raised it, not by {user}")
         with self._store.transaction():
+            incident = self.incident(number)
+            if incident.user != user:
+                raise IncidentError(f"incident {number} is reopened by who raised it, not by {user}")
             self._move(incident, user, "investigating")
             self._store.execute("UPDATE incidents SET resolved = NULL WHERE number = ?", (number,))
             self._tell(number, user, f"reopened: {why}")
         return self.incident(number)
 
     def _settle(self, user: Eui64 | None, number: int, state: str, text: str) -> Incident:
-        incident = self._owned(user, number)
         with self._store.transaction():
+            incident = self._owned(user, number)
             self._move(incident, user, state)
             self._store.execute(f"UPDATE incidents SET {state} = ? WHERE number = ?", (self._now(), number))
             self._tell(number, user, f"{state}: {text}")

@@ -40,12 +40,12 @@ class MajorIncidents:
 
         Raises IncidentError where a manager is missing, or the incident is closed.
         """
-        incident = self._log.incident(number)
-        if not responsible_manager.strip() or not dcc_manager.strip():
-            raise IncidentError(f"major incident {number} needs two named managers: the responsible party's and the DCC's [233]")
-        if incident.state == "closed":
-            raise IncidentError(f"incident {number} is closed: raise another")
         with self._store.transaction():
+            incident = self._log.incident(number)
+            if not responsible_manager.strip() or not dcc_manager.strip():
+                raise IncidentError(f"major incident {number} needs two named managers: the responsible party's and the DCC's [233]")
+            if incident.state == "closed":
+                raise IncidentError(f"incident {number} is closed: raise another")
             self._log.mark_major(number)
             self._store.execute(
                 "INSERT OR REPLACE INTO major_incidents (incident, declared, responsible_manager, dcc_manager) VALUES (?, ?, ?, ?)",
@@ -57,16 +57,17 @@ class MajorIncidents:
 
     def report(self, number: int, fields: Mapping[str, str], at: float) -> MajorIncident:
         """Give the report to the SEC Panel and Ofgem. Raises IncidentError before resolution and while a field is missing."""
-        major = self.major(number)
-        if major.report_due is None:
-            raise IncidentError(f"major incident {number} is not resolved: its report follows the resolution [235]")
-        missing = [f"{name} ({what})" for name, what in self._log.rules.major_report.items() if not fields.get(name, "").strip()]
-        if missing:
-            raise IncidentError(f"the report on major incident {number} lacks: {'; '.join(missing)}")
-        given = json.dumps(dict(fields))
-        self._store.execute("UPDATE major_incidents SET report = ?, reported = ? WHERE incident = ?", (given, at, number))
-        late = " late" if at > major.report_due else ""
-        self._log.tell(number, f"the report went to {' and '.join(RECIPIENTS)}{late}")
+        with self._store.transaction():
+            major = self.major(number)
+            if major.report_due is None:
+                raise IncidentError(f"major incident {number} is not resolved: its report follows the resolution [235]")
+            missing = [f"{name} ({what})" for name, what in self._log.rules.major_report.items() if not fields.get(name, "").strip()]
+            if missing:
+                raise IncidentError(f"the report on major incident {number} lacks: {'; '.join(missing)}")
+            given = json.dumps(dict(fields))
+            self._store.execute("UPDATE major_incidents SET report = ?, reported = ? WHERE incident = ?", (given, at, number))
+            late = " late" if at > major.report_due else ""
+            self._log.tell(number, f"the report went to {' and '.join(RECIPIENTS)}{late}")
         return self.major(number)
 
     def overdue(self, at: float) -> tuple[MajorIncident, ...]:

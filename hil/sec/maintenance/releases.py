@@ -105,11 +105,12 @@ class Releases:
         if owed:
             raise MaintenanceError(f"a change with a material risk of disruption owes [215]: {'; '.join(owed)}")
         names = tuple(change.what for change in changes)
-        same = next((one for one in self.calendar() if (EPOCH + timedelta(seconds=one.at)).date() == day and one.kind == kind), None)
-        if same is not None:
-            self._store.execute("UPDATE releases SET changes = ? WHERE number = ?", (json.dumps([*same.changes, *names]), same.number))
-            return next(one for one in self.calendar() if one.number == same.number)
-        number = self._store.insert("releases", kind=kind, changes=json.dumps(names), planned=self._now(), at=at, state="planned")
+        with self._store.transaction():
+            same = next((one for one in self.calendar() if (EPOCH + timedelta(seconds=one.at)).date() == day and one.kind == kind), None)
+            if same is not None:
+                self._store.execute("UPDATE releases SET changes = ? WHERE number = ?", (json.dumps([*same.changes, *names]), same.number))
+                return next(one for one in self.calendar() if one.number == same.number)
+            number = self._store.insert("releases", kind=kind, changes=json.dumps(names), planned=self._now(), at=at, state="planned")
         return Release(number, kind, names, at)
 
     def calendar(self) -> tuple[Release, ...]:

@@ -128,6 +128,8 @@ async def test_where_a_warp_clock_leads_the_wait_is_right_there_and_none_comes_f
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, waits = DccStore(tmp_path / "dcc.sqlite"), list[int]()
+    if not isinstance(store._file, SqliteFile):
+        pytest.skip("with --postgresql another process may have written, so it looks each time")
     store.batch(at_once=True)
     real = store._file.sync
 
