@@ -173,8 +173,8 @@ def _voltage(answer: Answer, base: int) -> Content:
     entries = (group("LogEntry", leaf("Value", number(at(entry, 1))), _stamp(at(entry, 0))) for entry in elements(answer.item(base + 4)))
     profile = group("AvgRMSVoltageProfileDataLog", *entries, leaf("MeasurementPeriod", answer.number(base + 5)))
     return (
-        *group("AvgRMSOverVoltageCounter", leaf("Value", answer.number(base))),
-        *group("AvgRMSUnderVoltageCounter", leaf("Value", answer.number(base + 2))),
+        *group("AvgRMSOverVoltageCounter", leaf("Value", answer.number(base + 2))),  # SMETS 5.7.5: 32.36, read second
+        *group("AvgRMSUnderVoltageCounter", leaf("Value", answer.number(base))),
         *profile,
     )
 

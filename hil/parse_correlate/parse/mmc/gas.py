@@ -51,8 +51,8 @@ def block_counters(answer: Answer) -> Content:
 
 def prepay_values(answer: Answer) -> Content:
     names = (
-        ("EmergencyCreditBalance", 0x0005),
-        ("AccumulatedDebtRegister", 0x0002),
+        ("EmergencyCreditBalance", 0x0002),
+        ("AccumulatedDebtRegister", 0x0005),
         ("PaymentDebtRegister", 0x0231),
         ("TimeDebtRegister1", 0x0211),
         ("TimeDebtRegister2", 0x0221),
