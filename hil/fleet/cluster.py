@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import dask
-from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed import Client, LocalCluster, Security, as_completed, get_worker
 
 from firmware_emu.errors import CommsHubError, NotAvailable, in_words
 from hil.fleet.partition import Partition, PartitionResult, play
@@ -23,7 +23,7 @@ from hil.fleet.partition import Partition, PartitionResult, play
 _TOPIC = "chub-fleet"
 _RETRIES = 3
 """Times that a partition is begun again whose worker was lost. Dask's own default for lost workers is three as well."""
-
+_LOOPBACK = "127.0.0.1"
 _WORKERS_S = 60.0
 """For the first worker of a scheduler that is there, and for all that are made here. Own figure."""
 
@@ -138,7 +138,19 @@ def _client(workers: Workers, stack: ExitStack) -> Client:
             way = "start it with `dask scheduler`, and workers with `dask worker`, or leave out --scheduler for processes made here"
             raise NotAvailable(f"a Dask scheduler at {workers.scheduler}", f"{in_words(wrong)}: {way}") from wrong
     stack.enter_context(dask.config.set({"distributed.worker.profile.enabled": False}))  # it stops the worker 100 times a second
+    # Whoever reaches a scheduler or a worker of Dask runs code as its user: only who has the key that is made here does.
     cluster = stack.enter_context(
-        LocalCluster(n_workers=workers.count, threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=0, silence_logs=50)
+        LocalCluster(
+            n_workers=workers.count,
+            threads_per_worker=1,
+            processes=True,
+            host=_LOOPBACK,
+            protocol="tls",
+            security=Security.temporary(),
+            dashboard_address=f"{_LOOPBACK}:0",
+            worker_dashboard_address=f"{_LOOPBACK}:0",
+            memory_limit=0,
+            silence_logs=50,
+        )
     )
     return Client(cluster)
