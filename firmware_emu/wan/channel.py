@@ -154,6 +154,8 @@ class WanChannel:
         self._wake = asyncio.Event()
         self._acknowledged = asyncio.Event()
         self._in_use = False
+        self._at_rest = False
+        """True while a connection is up and nothing waits: what is posted goes out at once."""
         self._greeting: WanFrame | None = None
 
     @property
@@ -167,6 +169,9 @@ class WanChannel:
             sequence = self._number("next") or 1
             self._store.put(f"{self._prefix}next", _COUNTER.pack(sequence + 1))
             self._store.put(self._outbox_key(sequence), bytes([kind]) + body)
+            if self._at_rest:  # marked here, it needs no transaction of its own before it goes
+                self._store.put(f"{self._prefix}tried", _COUNTER.pack(sequence))
+        self._at_rest = False
         self._wake.set()
         return sequence
 
@@ -268,7 +273,11 @@ class WanChannel:
             frame = self._stored(outbox[0]) if outbox else None
             if frame is None:
                 self._wake.clear()
-                await self._wake.wait()
+                self._at_rest = True
+                try:
+                    await self._wake.wait()
+                finally:
+                    self._at_rest = False
                 continue
             self._acknowledged.clear()
             if frame.sequence > (self._number("tried") or 0):
@@ -280,9 +289,10 @@ class WanChannel:
             self._trace.emit("wan", self._side.value, "sent", target=self._name, kind=frame.kind.name.lower(), sequence=frame.sequence)
             try:
                 async with asyncio.timeout(self._timing.acknowledge_s):
+                    await self._acknowledged.wait()
                     while self._store.get(outbox[0]) is not None:
-                        await self._acknowledged.wait()
                         self._acknowledged.clear()
+                        await self._acknowledged.wait()
             except TimeoutError as error:
                 raise WanError(f"frame {frame.sequence} was not acknowledged within {self._timing.acknowledge_s:g} s") from error
 

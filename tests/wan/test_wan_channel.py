@@ -309,3 +309,51 @@ def test_two_processes_that_draw_the_epoch_of_one_outbox_draw_the_same(clock: Cl
     store = Contended(lambda: drawn.append(channel._epoch()))
     _, channel = ends(clock, wan, MemoryStore(), store, lambda _: None, lambda _: None)
     assert [channel._epoch()] == drawn
+
+
+class Counting(MemoryStore):
+    """A store that counts its transactions."""
+
+    begun = 0
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        self.begun += 1
+        return super().transaction()
+
+
+async def test_what_is_posted_while_nothing_waits_is_on_its_way_and_what_waits_behind_it_can_be_withdrawn(
+    clock: Clock, wan: MemoryWan
+) -> None:
+    got: list[bytes] = []
+    store = Counting()
+    hub, dcc = ends(clock, wan, MemoryStore(), store, lambda frame: got.append(frame.body), lambda _: None)
+    tasks = [asyncio.create_task(hub.run()), asyncio.create_task(dcc.run())]
+    await clock.sleep(5)
+    begun = store.begun
+    first, second = dcc.post(WanKind.MESSAGE, b"first"), dcc.post(WanKind.MESSAGE, b"second")
+    assert [dcc.withdraw(one) for one in (first, second)] == [False, True]
+    await dcc.drained()
+    assert (got, store.begun - begun) == ([b"first"], 4)  # two of posts, two of looks
+    with pytest.raises(KeyError), store.transaction():  # noqa: PT012 (the post is what is taken back)
+        dcc.post(WanKind.MESSAGE, b"never")
+        raise KeyError
+    await clock.sleep(5)
+    last = dcc.post(WanKind.MESSAGE, b"last")
+    wan.cut()
+    assert not dcc.withdraw(last)
+    await dcc.drained()
+    assert got == [b"first", b"last"]
+    for task in tasks:
+        task.cancel()
+
+
+async def test_what_is_posted_without_a_connection_can_be_withdrawn_until_it_is_sent(clock: Clock, wan: MemoryWan) -> None:
+    hub, dcc = ends(clock, wan, MemoryStore(), MemoryStore(), lambda _: None, lambda _: None)
+    tasks = [asyncio.create_task(hub.run()), asyncio.create_task(dcc.run())]
+    await clock.sleep(5)
+    wan.coverage = False
+    wan.cut()
+    await clock.sleep(5)
+    assert dcc.withdraw(dcc.post(WanKind.MESSAGE, b"never"))
+    for task in tasks:
+        task.cancel()
