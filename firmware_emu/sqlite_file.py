@@ -76,6 +76,8 @@ class SqliteFile:
         self._name = form.what if path is None else f"{form.what} {path}"
         self._owner = Owner.of_file(path, self._name) if owner and path is not None else None
         self._epoch: int | None = None
+        self._version: object = None
+        """Of the file as it was when the owner was looked at: it changes with what others write."""
         self._broken: NotAvailable | None = None
         try:
             with self.told():
@@ -235,15 +237,19 @@ class SqliteFile:
         """Two numbers of which one changes with every change of the file, whoever makes it: another process, this one."""
         return int(self.rows("PRAGMA data_version")[0][0]), self.connection.total_changes
 
-    def begin(self) -> None:
-        """Begin to write. Raises NotAvailable where another process took the store over meanwhile, or the medium failed at a ``sync``."""
+    def begin(self) -> bool:
+        """Begin to write. True if nobody else has written since this object last began; False if somebody may have. Raises NotAvailable
+        where another process took the store over meanwhile, or the medium failed at a ``sync``."""
         if self._broken is not None:
             raise self._broken
         self._statement("BEGIN IMMEDIATE")
         if self._epoch is None:
-            return
+            return False
         try:
             with self.told(opening=True):  # whoever spoilt it since it was opened
+                version: object = self.connection.execute("PRAGMA data_version").fetchone()[0]
+                if version == self._version:
+                    return True
                 owners = self.connection.execute("SELECT epoch FROM owner").fetchall()
         except NotAvailable:
             self.rollback()
@@ -251,6 +257,8 @@ class SqliteFile:
         if [row[0] for row in owners] != [self._epoch]:
             self.rollback()
             raise NotAvailable(self._name, "another process has opened it as its owner since: nothing more is written, start again")
+        self._version = version
+        return False
 
     def commit(self) -> None:
         """Make it durable; what cannot be is rolled back."""

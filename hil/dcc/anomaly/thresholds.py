@@ -5,7 +5,7 @@ The published figures are unknown: a bench sets its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -16,7 +16,7 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.refusals import refused
 from hil.dcc.base.results import Refusal
 from hil.dcc.base.services import schedule
-from hil.dcc.base.store import DccStore
+from hil.dcc.base.store import DccStore, Row
 from hil.dcc.duis import ServiceRequest
 
 ANOMALIES = frozenset({"ck7-volume", "ck7-all-users", "ck7-value"})
@@ -66,9 +66,7 @@ class AnomalyThresholds:
     def count(self, user: Eui64, service: str, now: float) -> Refusal | None:
         """Count one more message and compare with the user's own thresholds for ``service`` and for all (fn14 [136])."""
         self._store.insert("volumes", user=str(user), service=service, time=now)
-        for row in self._store.rows(
-            "SELECT * FROM volume_thresholds WHERE user = ? AND service IN (?, '*') ORDER BY service DESC", (str(user), service)
-        ):
+        for row in self._store.once("volume_thresholds", f"{user} {service}", self._own):
             which, values = ("", ()) if row["service"] == "*" else (" AND service = ?", (service,))
             begins = now - row["window_s"]
             counted = self._store.row(f"SELECT count(*) AS n FROM volumes WHERE user = ? AND time > ?{which}", (str(user), begins, *values))
@@ -81,6 +79,14 @@ class AnomalyThresholds:
                     threshold=row["threshold"],
                 )
         return None
+
+    def _own(self, whose: str) -> Sequence[Row]:
+        return self._store.rows(
+            "SELECT * FROM volume_thresholds WHERE user = ? AND service IN (?, '*') ORDER BY service DESC", tuple(whose.split())
+        )
+
+    def _of_all(self, service: str) -> Row | None:
+        return self._store.row("SELECT * FROM dcc_volume_thresholds WHERE service = ?", (service,))
 
     def limit_all_users(self, service: str, threshold: int, window_s: float) -> None:
         """Set the threshold of a service over all users together. Raises ThresholdError."""
@@ -119,14 +125,14 @@ class AnomalyThresholds:
 
     def breach(self, request: ServiceRequest, service: str, now: float) -> Refusal | None:
         """Why a request is anomalous for the DCC as a whole; it has been counted already."""
-        row = self._store.row("SELECT * FROM dcc_volume_thresholds WHERE service = ?", (service,))
+        row = self._store.once("dcc_volume_thresholds", service, self._of_all)
         if row is not None:
             counted = self._store.row("SELECT count(*) AS n FROM volumes WHERE service = ? AND time > ?", (service, now - row["window_s"]))
             if counted is not None and counted["n"] > row["threshold"]:
                 return refused(
                     "ck7-all-users", counted=counted["n"], service=service, window=f"{row['window_s']:g}", threshold=row["threshold"]
                 )
-        for limit in self.limits():
+        for limit in self._store.once("attribute_limits", "", lambda _: self.limits()):
             if limit.service == service:
                 for value in _values(request, limit.element):
                     if (limit.minimum is not None and value < limit.minimum) or (limit.maximum is not None and value > limit.maximum):

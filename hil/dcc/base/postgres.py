@@ -252,8 +252,8 @@ class PostgresDatabase:
         row = cursor.fetchone() if cursor.description else None
         return 0 if row is None else int(row[0])
 
-    def begin(self) -> None:
-        """Begin to write, alone among all that have the store."""
+    def begin(self) -> bool:
+        """Begin to write, alone among all that have the store. False: others may have written before."""
         if self.connection.closed:
             self._again()
         try:
@@ -263,6 +263,7 @@ class PostgresDatabase:
             self.rollback()
             raise
         self._writing = True
+        return False
 
     def commit(self) -> None:
         """Make it durable; what cannot be is rolled back."""

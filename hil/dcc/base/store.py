@@ -85,7 +85,7 @@ class Database(Protocol):
 
     def rows(self, sql: str, values: Sequence[Value] = (), most: int = -1) -> Sequence[Row]: ...
 
-    def begin(self) -> None: ...
+    def begin(self) -> bool: ...
 
     def commit(self) -> None: ...
 
@@ -121,6 +121,8 @@ class Companions(Protocol):
     def hear(self, take: Callable[[str], None]) -> None: ...
 
 
+_KEPT = 4096
+"""Rows of a table that are kept at most, once they were read. Own choice."""
 _PART: AbstractContextManager[None] = nullcontext()
 """Transaction inside a transaction."""
 _URL = re.compile(r"postgres(?:ql)?:/+")
@@ -176,18 +178,18 @@ class DccStore:
 
     @contextmanager
     def _outermost(self) -> Iterator[None]:
-        self._file.begin()
+        if not self._file.begin():
+            self._once.clear()
         self._depth = 1
         try:
             yield
+            self._file.commit()
         except BaseException:  # whatever ended it, nothing of it stays; the error goes on
+            self._once.clear()
             self._file.rollback()
             raise
-        else:
-            self._file.commit()
         finally:
             self._depth = 0
-            self._once.clear()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -249,7 +251,8 @@ class DccStore:
 
     def once(self, table: str, key: str, read: Callable[[str], T]) -> T:
         """``read(key)``, which looks at ``table`` alone. A transaction is alone with the store, so it reads once what it looks at again
-        and again, until it writes to that table; outside of one it is read each time."""
+        and again, until it writes to that table, and so do those that follow until somebody else writes; outside of one it is read each
+        time."""
         if not self._depth:
             return read(key)
         kept = self._once.get(table)
@@ -257,6 +260,8 @@ class DccStore:
             kept = self._once[table] = {}
         elif key in kept:
             return cast("T", kept[key])
+        if len(kept) >= _KEPT:
+            kept.clear()
         found = kept[key] = read(key)
         return found
 

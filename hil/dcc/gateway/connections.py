@@ -7,7 +7,7 @@ history (``connections.toml``); a connection keeps the edition it was notified u
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -105,8 +105,14 @@ class Connections:
 
     def of(self, user: Eui64 | None = None) -> tuple[Connection, ...]:
         """The connections of a user, or of all, in the order they were notified."""
-        where, values = ("", ()) if user is None else (" WHERE user = ?", (str(user),))
-        return tuple(map(self._connection, self.store.rows(f"SELECT * FROM connections{where} ORDER BY number", values)))
+        if user is None:
+            rows = self.store.rows("SELECT * FROM connections ORDER BY number")
+        else:
+            rows = self.store.once("connections", str(user), self._of)
+        return tuple(map(self._connection, rows))
+
+    def _of(self, user: str) -> Sequence[Row]:
+        return self.store.rows("SELECT * FROM connections WHERE user = ? ORDER BY number", (user,))
 
     def _connection(self, row: Row) -> Connection:
         return Connection(row["number"], Eui64.parse(row["user"]), row["since"], self.code(row["means"], row["edition"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,8 +122,47 @@ def test_a_transaction_reads_once_what_it_asks_for_again_until_something_changes
     assert [store.once("users", str(USER), look) for _ in range(2)] == [True, True]
     assert len(asked) == before + 2
     with store.transaction():
-        store.once("users", str(USER), look)
-    assert len(asked) == before + 3
+        assert store.once("users", str(USER), look)
+
+
+def test_a_transaction_that_follows_sees_what_another_process_has_written_or_what_was_taken_back(opened: Open) -> None:
+    store, asked = opened(), list[str]()
+
+    def look(eui: str) -> str | None:
+        asked.append(eui)
+        row = store.row("SELECT suspended FROM users WHERE eui = ?", (eui,))
+        return None if row is None else row["suspended"]
+
+    def seen() -> str | None:
+        with store.transaction():
+            return store.once("users", str(USER), look)
+
+    def taken_back() -> None:
+        with store.transaction():
+            EnteredUsers(store).suspend(USER, "taken back")
+            assert store.once("users", str(USER), look) == "taken back"
+            raise KeyError
+
+    EnteredUsers(store).enter(USER, [UserRole.IS])
+    assert [seen() for _ in range(3)] == [None, None, None]
+    assert len(asked) in (1, 3)  # of several processes each may have written meanwhile
+    with contextlib.closing(DccStore(store.path, owner=False)) as beside:
+        EnteredUsers(beside).suspend(USER, "by another process")
+    assert seen() == "by another process"
+    with pytest.raises(KeyError):
+        taken_back()
+    assert seen() == "by another process"
+    EnteredUsers(store).suspend(USER, None)
+    assert seen() is None
+
+
+def test_of_a_table_no_more_rows_are_kept_than_there_is_room_for(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hil.dcc.base.store._KEPT", 2)
+    store, asked = opened(), list[str]()
+    with store.transaction():
+        for key in ("a", "b", "b", "c", "c", "a"):
+            store.once("users", key, asked.append)
+    assert asked == ["a", "b", "c", "a"]
 
 
 def test_a_transaction_is_all_or_nothing_and_what_is_committed_outlives_the_process(opened: Open) -> None:
