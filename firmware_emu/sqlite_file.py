@@ -288,7 +288,7 @@ class SqliteFile:
         if self.path is None:
             return
         try:
-            log = os.open(self.path.with_name(self.path.name + "-wal"), os.O_RDONLY)
+            log = os.open(f"{self.path}-wal", os.O_RDONLY)
             try:
                 os.fdatasync(log)
             finally:

@@ -61,6 +61,9 @@ MAX_DEPTH: Final = 24
 """Bound on nesting; the deepest request of the schema has 13 levels."""
 
 
+_PARSER: Final = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False, huge_tree=True)
+
+
 def parse_document(octets: bytes) -> etree._Element:
     """Parse without DTD, entities, processing instructions or network, and drop the comments between elements.
 
@@ -69,9 +72,8 @@ def parse_document(octets: bytes) -> etree._Element:
         raise RequestError("document", 0, f"{len(octets)} octets, expected at most {MAX_OCTETS}")
     if (marks := octets.count(b"<") + octets.count(b"=")) > MAX_MARKS:
         raise RequestError("document", 0, f"{marks} signs of elements and attributes (< and =), expected at most {MAX_MARKS}")
-    parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False, huge_tree=True)
     try:
-        root = etree.fromstring(octets, parser)
+        root = etree.fromstring(octets, _PARSER)
     except etree.XMLSyntaxError as trouble:
         raise RequestError("document", trouble.lineno or 1, f"not well-formed XML: {trouble.msg}") from trouble
     if cast("Any", root.getroottree().docinfo).doctype:

@@ -125,6 +125,8 @@ class User:
         self.inbox: list[Delivery] = []
         self.in_error: list[Delivery] = []
         """Messages received in error: without the octets, which are discarded."""
+        self._proven: Message | None = None
+        """Proven last: what is delivered is read next."""
 
     def __repr__(self) -> str:
         return f"User({self.eui64}, {self.role})"
@@ -168,10 +170,13 @@ class User:
         that is no Device's."""
         check_profile(certificate.public_bytes(Encoding.DER), CertificateProfile.DEVICE)
         self._keystore.add_certificate(certificate)
+        self._proven = None
 
     def prove(self, message: Message) -> None:
         """Check MAC or signature with the keys this user holds. Raises ProtectionError, KeystoreError."""
-        check_protection(message, self._keystore)
+        if message is not self._proven:
+            check_protection(message, self._keystore)
+            self._proven = message
 
     def read(self, octets: bytes) -> Parsed:
         """Verify a Response or Device Alert with the keys this user holds, decrypt it and name its fields.
