@@ -161,6 +161,23 @@ class Owner:
             self._file = None
 
 
+def local_port(path: Path) -> socket.socket:
+    """A local socket bound at ``path``, which its user alone may reach from its making on. Raises OSError.
+
+    The mask of files is the whole process's: nothing else runs while it is another.
+    """
+    port = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        port.bind(str(path))
+    except OSError:
+        port.close()
+        raise
+    finally:
+        os.umask(before)
+    return port
+
+
 def _one_name(address: str) -> str:
     plain = address.removeprefix("ASRL").partition("::")[0]
     return os.path.realpath(plain) if plain.startswith("/") else address

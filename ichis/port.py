@@ -17,6 +17,8 @@ from firmware_emu.errors import JigError, NotAvailable, in_words
 from ichis.uart import LineProfile
 
 _BEAT_S = 0.05
+MOST_UNREAD = 1 << 20
+"""Octets that are kept of a line that nobody reads; what comes beyond them is lost, as in a UART (own limit)."""
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 
 
@@ -74,7 +76,7 @@ class SerialPort:
 
     def _take(self, octets: bytes) -> None:
         self._telling = False
-        self._buffer += octets
+        self._buffer += octets[: MOST_UNREAD - len(self._buffer)]
         self._empty_reads = 0 if octets else self._empty_reads + 1
         self._arrived.set()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import queue
 import socket
 import tempfile
@@ -30,7 +29,7 @@ from firmware_emu.console.records import line, quiet
 from firmware_emu.console.result import Result, columns
 from firmware_emu.console.words import read_line
 from firmware_emu.errors import CommsHubError, NotAvailable
-from firmware_emu.ownership import Owner
+from firmware_emu.ownership import Owner, local_port
 from firmware_emu.supervised import supervised
 from firmware_emu.trace import Record
 
@@ -57,14 +56,12 @@ async def console_socket(core: Core, path: Path) -> AsyncIterator[Path]:
     owner = Owner.of_file(path, f"the console's socket {path}")  # before what may be another hub's is removed
     _remove(path)
     attached: list[int] = []
-    before = os.umask(0o177)
     try:
-        server = await asyncio.start_unix_server(lambda reader, writer: _visit(core, reader, writer, attached), path, limit=_LINE)
+        port = local_port(path)
     except OSError as wrong:
         owner.release()
         raise NotAvailable(f"a socket at {path}", f"{wrong.strerror}; name another place") from wrong
-    finally:
-        os.umask(before)
+    server = await asyncio.start_unix_server(lambda reader, writer: _visit(core, reader, writer, attached), sock=port, limit=_LINE)
     try:
         yield path
     finally:

@@ -141,16 +141,37 @@ class OtaStore:
         except DecodeError as error:
             self._chf.trace.emit("hub", "chf", "refused", reason=str(error))
             return
-        folder = f"{_PREFIX}{piece.target}/piece/"
+        folder, end = f"{_PREFIX}{piece.target}/piece/", piece.offset + len(piece.data)
+        last = end == piece.total
         with self._store.transaction():
+            if not self._serves(piece.target) and len(piece.data) < piece.total:  # a whole one in a piece is told of with its version
+                if last:
+                    self._tell(piece.target, 0, DISCARDED)
+                return
             if piece.offset == 0:
-                self._forget(folder)
+                self._forget(piece.target, folder)
+            held = self._octets(piece.target, folder)
+            if piece.offset != held:  # in their order a file has no more room than its size
+                if end > held:
+                    why = f"a piece at {piece.offset} of an image of which {held} octets are here"
+                    self._chf.trace.emit("hub", "chf", "refused", target=str(piece.target), reason=why)
+                return
             self._store.put(f"{folder}{piece.offset:08d}", piece.data)
-            keys = self._store.keys(folder)
-            data = b"".join(self._store.get(key) or b"" for key in keys) if piece.offset + len(piece.data) == piece.total else b""
-            if len(data) == piece.total:
-                self._forget(folder)
+            self._store.put(f"{_PREFIX}{piece.target}/octets", end.to_bytes(4, "big"))
+            if last:
+                data = b"".join(self._store.get(key) or b"" for key in self._store.keys(folder))
+                self._forget(piece.target, folder)
                 self._complete(piece.target, data)
+
+    def _serves(self, target: Eui64) -> bool:
+        return target == self._chf.eui64 or self._log.get(target) is not None
+
+    def _octets(self, target: Eui64, folder: str) -> int:
+        """Number of octets of a file that are here, from its first on."""
+        known = self._store.get(f"{_PREFIX}{target}/octets")
+        if known is not None:
+            return int.from_bytes(known, "big")
+        return sum(len(self._store.get(key) or b"") for key in self._store.keys(folder))  # pieces of an earlier release, or none
 
     def _complete(self, target: Eui64, data: bytes) -> None:
         self._chf.trace.emit("hub", "chf", "image complete", target=str(target), octets=len(data))
@@ -184,7 +205,8 @@ class OtaStore:
         except CommsHubError as error:
             self._chf.trace.emit("han", "chf", "not notified", target=str(target), reason=str(error))
 
-    def _forget(self, folder: str) -> None:
+    def _forget(self, target: Eui64, folder: str) -> None:
+        self._store.delete(f"{_PREFIX}{target}/octets")
         for key in self._store.keys(folder):
             self._store.delete(key)
 

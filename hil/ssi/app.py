@@ -28,6 +28,9 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+_OWN = ("same-origin", "none")
+"""Sources of a form, as browsers name them: this page, or the person's own doing. The form of another page could sign a person in as
+somebody else."""
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -73,6 +76,8 @@ async def sign_in(request: Request) -> Response:
         return RedirectResponse("/", 303)
     if request.method == "GET":
         return page.render("sign-in", None, request, problem="")
+    if request.headers.get("sec-fetch-site", "same-origin") not in _OWN:
+        return page.render("refused", None, request, 403, text="This form is not this page's. Open the page and sign in there.")
     try:
         session = page.accounts.sign_in(text_of(await request.form(), "token", 200))
     except AccountError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import cast
 
@@ -128,3 +129,21 @@ def test_the_latest_records_are_kept_and_no_more() -> None:
         trace.emit("hub", "hub", "lost", number=number)
     assert len(latest.records) <= 110
     assert latest.records[-1].detail["number"] == 999
+
+
+async def test_two_consoles_made_at_once_leave_the_process_its_mask(tmp_path: Path) -> None:
+    async def made(name: str) -> None:
+        async with console_socket(core(), tmp_path / name):
+            await asyncio.sleep(0)
+
+    before = os.umask(0o022)
+    try:
+        await asyncio.gather(made("a"), made("b"))
+    finally:
+        after = os.umask(before)
+    assert after == 0o022
+
+
+async def test_a_console_is_for_its_user_alone_from_its_making_on(tmp_path: Path) -> None:
+    async with console_socket(core(), tmp_path / "s") as path:
+        assert path.stat().st_mode & 0o777 == 0o600

@@ -224,3 +224,28 @@ async def block(meter: Meter, offset: int, *, pause_ms: int | None = None) -> di
     answer = await meter.zcl.request(GPF, endpoint, OTA.id, 0x03, payload, source_endpoint=1)
     layout = WAIT_FOR_DATA if answer.payload[0] == WAIT else OTA.to_client[0x05]
     return {name: value for name, value in layout.decode(answer.payload).items() if isinstance(value, int)}
+
+
+def kept(bench: Bench, device: Eui64) -> int:
+    """Octets of pieces that the hub keeps for a Device."""
+    store, folder = bench.store, f"hub/ota/{device}/piece/"
+    return sum(len(store.get(key) or b"") for key in store.keys(folder))
+
+
+async def test_pieces_that_overlap_or_leave_a_gap_take_no_more_room_than_the_image(bench: Bench) -> None:
+    await joined_meter(bench)
+    for offset in (0, 1, 2, 3, 300, 0x10000):
+        bench.dcc.post(WanKind.IMAGE, ImagePiece(ESME, 10_000_000, offset, bytes(128)).encode())
+    await bench.dcc.drained()
+    assert kept(bench, ESME) == 128
+    await send_image(bench, ESME, ota_file())
+    assert kept(bench, ESME) == 0
+    await joined_meter(bench)
+    assert outcomes(bench) == []
+
+
+async def test_pieces_for_a_device_that_the_hub_does_not_know_are_not_kept(bench: Bench) -> None:
+    image = ota_file()
+    bench.dcc.post(WanKind.IMAGE, ImagePiece(PPMID, len(image), 0, image[:128]).encode())
+    await bench.dcc.drained()
+    assert kept(bench, PPMID) == 0

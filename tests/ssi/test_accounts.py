@@ -217,3 +217,10 @@ async def test_the_dcc_gives_each_user_without_an_account_an_administrator_once(
     made = CliRunner().invoke(accounts_command, ["certificate", str(NETWORK), "--keys", str(keys)])
     assert (keys / "tls" / f"{NETWORK}.key").is_file(), made.output
     assert isinstance(CliRunner().invoke(accounts_command, ["certificate", str(NETWORK), "--keys", str(keys)]).exception, Exception)
+
+
+async def test_a_form_of_another_page_signs_nobody_in(world: World) -> None:
+    async with world.browser(None) as person:
+        for source, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 303)):
+            answer = await person.post("/sign-in", data={"token": world.tokens[SUPPLIER]}, headers={"Sec-Fetch-Site": source})
+            assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303)

@@ -27,7 +27,7 @@ import click
 
 from firmware_emu.cli import exit_code
 from firmware_emu.errors import NotAvailable
-from firmware_emu.ownership import own_places, places
+from firmware_emu.ownership import local_port, own_places, places
 from firmware_emu.supervised import supervised
 from hil.bench.far_end import VISIT, Visit
 from hil.dcc.base.store import database_url
@@ -191,13 +191,13 @@ async def visited(store: Path, visit: Visit, commands: click.Command) -> AsyncIt
             return
         path.unlink()  # of a DCC that was killed
     threads = ThreadPoolExecutor(thread_name_prefix="visitor")
-    before = os.umask(0o177)
     try:
-        server = await asyncio.start_unix_server(lambda reader, writer: _serve(reader, writer, visit, commands, threads), path, limit=_LINE)
+        port = local_port(path)
     except OSError as wrong:
         raise NotAvailable(f"a socket at {path}", f"{wrong.strerror}; name a store in another place") from wrong
-    finally:
-        os.umask(before)
+    server = await asyncio.start_unix_server(
+        lambda reader, writer: _serve(reader, writer, visit, commands, threads), sock=port, limit=_LINE
+    )
     with _shared_streams():
         try:
             yield
