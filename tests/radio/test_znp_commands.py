@@ -239,7 +239,7 @@ async def test_a_message_goes_out_with_its_fields_and_its_options(
     host.form()
     assert host.status("AF_REGISTER", endpoint=3, profile=0x0109, device=0x0508) == OK
     host.watch(monkeypatch)
-    requests = [("AF_DATA_REQUEST", {"destination": destination})]
+    requests: list[tuple[str, dict[str, Any]]] = [("AF_DATA_REQUEST", {"destination": destination})]
     if destination == 0x1234:
         requests.append(("AF_DATA_REQUEST_SRCRTG", {"destination": destination, "relays": (1, 2)}))
     for name, facts in requests:
@@ -405,8 +405,8 @@ async def test_a_zdo_request_goes_out_as_it_is_under_its_cluster(host: Host, mon
 async def test_zdo_requests_with_fields_are_laid_out_as_over_the_air(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.form()
     host.watch(monkeypatch)
-    bind = {"destination": 0x1234, "source": METER, "from": 1, "cluster": 0x0702, "target": HUB, "to": 2}
-    wanted = [
+    bind: dict[str, Any] = {"destination": 0x1234, "source": METER, "from": 1, "cluster": 0x0702, "target": HUB, "to": 2}
+    wanted: list[tuple[str, dict[str, Any], int, int, bytes]] = [
         ("ZDO_NWK_ADDR_REQ", {"eui64": METER, "kind": 1, "start": 2}, 0xFFFD, 0x0000, METER.zigbee + b"\x01\x02"),
         ("ZDO_IEEE_ADDR_REQ", {"id": 0x1234, "kind": 1, "start": 2}, 0x1234, 0x0001, b"\x34\x12\x01\x02"),
         ("ZDO_BIND_REQ", bind | {"mode": 3}, 0x1234, 0x0021, METER.zigbee + b"\x01\x02\x07\x03" + HUB.zigbee + b"\x02"),
@@ -708,7 +708,7 @@ async def test_joins_leaves_announcements_and_answers_are_told_apart(host: Host)
     (left,) = host.told("ZDO_LEAVE_IND")
     assert (left.u("id"), left.eui("eui64")) == (0x1234, METER)
     host.said.clear()
-    facts = {"profile": 0, "destination_endpoint": 0}
+    facts: dict[str, Any] = {"profile": 0, "destination_endpoint": 0}
     host.znp.incoming(incoming(b"", cluster=zdo.DEVICE_ANNCE, **facts))
     assert not host.said
     host.znp.incoming(incoming(zdo.announce(7, 0x1234, METER, 0x8E), cluster=zdo.DEVICE_ANNCE, **facts))
