@@ -29,15 +29,17 @@ class RunLog:
 def check_log(path: Path, verdicts: Mapping[str, str]) -> list[str]:
     """Problems of the log: of its chain, and of its verdicts (by check and round, ``SST-01-1``) against those of the report."""
     problems, before, told = [], _FIRST, {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         try:
             row = json.loads(line)
         except ValueError:
-            return [f"{NAME} line {number} is not JSON"]
+            row = None
+        if not isinstance(row, dict):
+            return [f"{NAME} line {number} is no JSON object"]
         if row.get("before") != before or row.get("line") != number:
             problems.append(f"{NAME} line {number} does not follow the one before it")
         before = hashlib.sha256(line.encode()).hexdigest()
         if row.get("what") == "result":
-            told[f"{row['check']}-{row['round']}"] = row["verdict"]
+            told[f"{row.get('check')}-{row.get('round')}"] = row.get("verdict")
     problems += [f"{NAME} and report.json differ about {name}" for name in verdicts if told.get(name, verdicts[name]) != verdicts[name]]
     return problems

@@ -23,7 +23,7 @@ from hil.report.compare import compare, facts_moved
 from hil.report.conformance import RunRecord, cross_check, read_record, render, run_verdict, thinned, write_record
 from hil.report.measurements import Bounds, CheckVerdict, DecisionRule, Quantity, Rule
 from hil.report.pictures import picture
-from hil.report.run_log import RunLog
+from hil.report.run_log import RunLog, check_log
 from hil.report.signature import bench_key, fingerprint, sign, verify
 from ichis.measuring.reading import Basis, Plain, Reading
 from tests.patience import PATIENCE_S
@@ -301,6 +301,15 @@ def test_page_and_record_must_tell_the_same_verdicts_and_the_log_must_chain(reco
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     (tmp_path / "log.jsonl").write_text(lines[1] + "\n")
     assert "log.jsonl line 1 does not follow the one before it" in cross_check(tmp_path)
+
+
+@pytest.mark.parametrize("line", [b"[1]", b'"text"', b"{", b"\xff\xfe", b'{"what": "result"}', b"1" * 5000])
+def test_a_log_in_which_a_line_is_anything_is_told_and_no_traceback(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "log.jsonl").write_bytes(line + b"\n")
+    assert check_log(tmp_path / "log.jsonl", {}) in (
+        ["log.jsonl line 1 is no JSON object"],
+        ["log.jsonl line 1 does not follow the one before it"],
+    )
 
 
 def test_a_photograph_is_shown_upright_and_scaled_and_tells_no_place(tmp_path: Path, record: RunRecord) -> None:

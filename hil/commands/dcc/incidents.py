@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from firmware_emu.clock import Clock
-from firmware_emu.errors import NotAvailable
+from firmware_emu.errors import NotAvailable, in_json
 from firmware_emu.extras import Choice
 from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
@@ -258,6 +258,17 @@ def categorise(number: int, category: int, store_path: Path, as_json: bool) -> N
     show([_row(one, now())], f"Incident {number}", as_json)
 
 
+def _fields(file: Path) -> dict[str, str]:
+    """The fields of a report. Raises BadParameter."""
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as wrong:
+        raise click.BadParameter(f"{file}: no JSON: {wrong}", param_hint="--report") from None
+    if not isinstance(read, dict) or not all(isinstance(value, str) for value in read.values()):
+        raise click.BadParameter(f"{file}: read {in_json(read)[:60]}, expected a JSON object whose values are texts", param_hint="--report")
+    return read
+
+
 @incidents.command("major")
 @_number
 @click.option("--managers", nargs=2, metavar="RESPONSIBLE DCC", help="Declare it: the two managers' names.")
@@ -274,7 +285,7 @@ def major(
         if managers is not None:
             desk.declare(number, responsible_manager=managers[0], dcc_manager=managers[1], affected=affected, at=now())
         if report is not None:
-            desk.report(number, json.loads(report.read_text(encoding="utf-8")), now())
+            desk.report(number, _fields(report), now())
         one = desk.major(number)
     row = {
         "incident": one.incident,

@@ -234,3 +234,13 @@ def test_trouble_with_parse_and_correlate_is_an_incident_that_the_dcc_owns(desk:
         "resolved",
         "closed",
     ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [("{", "no JSON"), ("[1]", "expected a JSON object"), ('{"repeat_risk": 1}', "whose values are texts")]
+)
+def test_a_report_that_is_no_object_of_texts_is_told_in_one_line(desk: Desk, tmp_path: Path, wrong: str, told: str) -> None:
+    report = tmp_path / "report.json"
+    report.write_text(wrong)
+    result = CliRunner().invoke(commands.incidents, ["major", "1", "--report", str(report), "--store", str(desk.path)])
+    assert (result.exit_code, told in result.output) == (2, True)
