@@ -43,7 +43,10 @@ def _weekdays(schedule: Node) -> str:
     return "".join("1" if day in named else "0" for day in _WEEK)
 
 
-def _special(chosen: set[int], defined: int) -> str:
+def _special(source: Source, chosen: set[int], defined: int) -> str:
+    """A bit for each special day that the request defines. Raises TransformError for a schedule that names another one."""
+    if strangers := sorted(number for number in chosen if not 1 <= number <= defined):
+        raise source.fail(f"a schedule names special day {strangers[0]}, expected one of the {defined} that the request defines")
     return "".join("1" if number in chosen else "0" for number in range(1, defined + 1))
 
 
@@ -73,7 +76,7 @@ def prepay_schedule(source: Source, _: str) -> Data:
                 _START_SUPPLY if schedule.text("NonDisablementScript") == "START" else _STOP_SUPPLY,
                 clock_octets(schedule.clock("ScheduleDatesAndTime/SwitchTime")),
                 _weekdays(schedule),
-                _special(chosen, defined),
+                _special(source, chosen, defined),
                 day_octets(schedule, "ScheduleDatesAndTime/StartDate"),
                 day_octets(schedule, "ScheduleDatesAndTime/EndDate"),
             )
@@ -101,7 +104,7 @@ def switch_schedule(source: Source, _: str) -> Data:
                 (switch.attribute("index") << 8) + (1 if switch.has("ActivateSwitch") else 2),
                 clock_octets(schedule.clock("ALCSScheduleDatesAndTime/SwitchTime")),
                 _weekdays(schedule),
-                _special(chosen, defined),
+                _special(source, chosen, defined),
                 date_octets(schedule, "ALCSScheduleDatesAndTime/StartDate"),
                 date_octets(schedule, "ALCSScheduleDatesAndTime/EndDate"),
             )
@@ -139,7 +142,7 @@ def controller_schedule(source: Source, _: str) -> Data:
                 ),
                 clock_octets(schedule.clock("AuxiliaryControllerSchedulePeriodAndTime/SwitchTime")),
                 _weekdays(schedule),
-                _special(chosen, defined),
+                _special(source, chosen, defined),
                 date_octets(schedule, "AuxiliaryControllerSchedulePeriodAndTime/StartDate"),
                 date_octets(schedule, "AuxiliaryControllerSchedulePeriodAndTime/EndDate"),
             )

@@ -7,7 +7,7 @@ from struct import pack
 
 from firmware_emu.gbcs.cosem_time import encode_utc_seconds
 from firmware_emu.gbcs.gbz import Component
-from hil.dcc.duis.request import Node
+from hil.dcc.duis.request import Node, RequestError
 from hil.dcc.transform.source import NEVER_AFTER, Source
 
 _PRICE, _METERING, _PREPAYMENT, _CALENDAR, _DEVICE_MANAGEMENT = 0x0700, 0x0702, 0x0705, 0x0707, 0x0708
@@ -38,7 +38,11 @@ def gas_date(node: Node, path: str) -> bytes:
 
     def part(element: str, name: str, base: int = 0) -> int:
         found = node.find(f"{path}/{element}/{name}")
-        return 0xFF if found is None else found.integer() - base
+        if found is None:
+            return 0xFF
+        if not base <= (read := found.integer()) < base + 0xFF:
+            raise RequestError(found.name, found.line, f"read {read}, expected {base} to {base + 0xFE}")
+        return read - base
 
     return bytes(
         (

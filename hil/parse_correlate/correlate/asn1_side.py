@@ -68,7 +68,9 @@ def _execution(body: Node) -> list[Meaning]:
 _Asked = Callable[[Node, int], list[Meaning]]
 
 
-def _update(mode: int, authority: int, floors_in_changes: bool) -> _Asked:
+def _update(mode: int, authority: int | None, floors_in_changes: bool) -> _Asked:
+    """Wish of CS02b and CS02g; without an ``authority`` no cell is named, since the access control broker's MAC is the proof."""
+
     def asked(body: Node, counter: int) -> list[Meaning]:
         coming = body.has("SupplierReplacementCertificates")
         role = 2 if coming else body.one_of("RemotePartyRole", _ROLE_NUMBERS)
@@ -79,7 +81,8 @@ def _update(mode: int, authority: int, floors_in_changes: bool) -> _Asked:
         control: list[Meaning] = ["30", f"integer {mode}"]
         if not body.boolean("ApplyTimeBasedCPVChecks"):
             control.append("checks 1")
-        control += [["a2", *_cell(authority, _DIGITAL_SIGNATURE)], f"sequence number {counter}"]
+        control += [] if authority is None else [["a2", *_cell(authority, _DIGITAL_SIGNATURE)]]
+        control.append(f"sequence number {counter}")
         special: Meaning = ["30", "integer 0", f"integer {body.integer(top_up)}"] if body.has(top_up) else None
         if floors_in_changes:
             change: list[Meaning] = ["30", f"integer {role}", f"integer {body.integer(floor) if body.has(floor) else 0}"]
@@ -119,7 +122,7 @@ _ASKED: dict[int, _Asked] = {
     0x0100: _update(0, 2, False),
     0x0102: _update(2, 2, False),
     0x0103: _update(3, 3, False),
-    0x0104: _update(4, 4, False),
+    0x0104: _update(4, None, False),
     0x0106: _update(6, 5, False),
     0x0107: _update(7, 5, True),
     0x0108: _update(8, 1, False),

@@ -285,8 +285,8 @@ def _asked_entry(number: int, scripts: str, selector: int, node: Node, times: st
         "selector": selector,
         "at": clock(node, f"{times}/SwitchTime"),
         "window": 0xFFFF,
-        "weekdays": sorted(weekdays),
-        "special days": sorted(special),
+        "weekdays": sorted(set(weekdays)),
+        "special days": sorted(set(special)),
         "from": dates[0],
         "to": dates[1],
     }
