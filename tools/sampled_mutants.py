@@ -1,9 +1,10 @@
 """Mutants at random: one token of one file changed, drawn by a seed; a test must fail.
 
 Where all tests were recorded (``tools/test --lines``) those that ran the line judge, the ones that mirror its file first, as many as took
-two minutes then; for a line that runs at import, those that ran a line which names what it defines. A change inside a function is made in a
-process that has all of them loaded (tools/proving), any other in a copy of the tree. A mutant that goes round for ever is noticed: its
-tests take more seconds of processor than they may. What lives goes to the tests of the whole path.
+two minutes then; for a line that runs at import, those that ran a line which names what it defines, or its function, and cheap ones of the
+folder. A change inside a function is made in a process that has all of them loaded (tools/proving), any other in a copy of the tree. A
+mutant that goes round for ever is noticed: its tests take more seconds of processor than they may. What lives goes to the tests of the
+whole path.
 
 Options of a dataclass (frozen, slots) are not drawn: they say what may be written, not what happens.
 ``tests/survivors.csv`` keeps why a mutant may live, by the text of its line.
@@ -96,6 +97,16 @@ def of_statement(source: str, line: int) -> range:
     return range(inmost.lineno, max(last, line) + 1)
 
 
+def body_of(source: str, owner: str, name: str) -> range:
+    """Lines of the body of a function whose decorators or defaults run at import; none where the name is of none."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            first = node.body[0].lineno
+            if defined(source, first)[0] == f"{owner}.{name}".lstrip("."):
+                return range(first, (node.end_lineno or first) + 1)
+    return range(0)
+
+
 def judges_of(file: Path) -> list[str]:
     """Tests that mirror a file: its own, or those of the nearest folder; else the wider set. ``file`` is relative to the checkout."""
     folders, own = file.parts[1:-1], f"test_{file.stem}.py"
@@ -118,22 +129,21 @@ class Recorded:
 
     def judges(self, sources: Mapping[Path, str], file: Path, line: int) -> tuple[list[str], float]:
         """The tests that may notice a change of the line, and their seconds: as many as take ``TRIED_S``, tests of the file's folder before
-        others and cheap ones before dear ones, those of a test file together."""
+        others and cheap ones before dear ones, those of a test file together; at import a third more of the folder's."""
         function, owner, name = defined(sources[file], line)
         near = [one for one in judges_of(file) if one not in WIDER]
-        tests = self._tests(file, of_statement(sources[file], line)) if function else set()
-        if not tests and name:
+        of_folder = {test for test in self._all if near and test.startswith(tuple(near))}
+        tests = self._tests(file, of_statement(sources[file], line) if function else body_of(sources[file], owner, name))
+        if not function and name:
             for other, text in sources.items():
                 if other == file or ((owner.rpartition(".")[2] or name.partition("|")[0]) in text and file.stem in text):
                     word = re.compile(rf"\b(?:{name})\b")
                     tests |= self._tests(other, [number for number, one in enumerate(text.splitlines(), 1) if word.search(one)])
-        if not tests:
-            tests = {test for test in self._all if test.startswith(tuple(near))}
         chosen, took = list[str](), 0.0
-        for of_folder, until in ((True, TRIED_S * 2 / 3), (False, TRIED_S)):
-            group = [test for test in tests if bool(near and test.startswith(tuple(near))) is of_folder]
+        # the last hold a table to its source, and run no line of it
+        for group, share in ((tests & of_folder, 2), (tests - of_folder, 3), (set() if function and tests else of_folder - tests, 4)):
             for test in sorted(group, key=lambda test: (self._cost(test), test)):
-                if chosen and took + self._cost(test) > until:
+                if chosen and took + self._cost(test) > TRIED_S * share / 3:
                     break
                 chosen.append(test)
                 took += self._cost(test)
@@ -153,7 +163,11 @@ class Recorded:
 
     @cached_property
     def _all(self) -> set[str]:
-        return {test for lines in self.ran.values() for tests in lines.values() for test in tests if test}
+        of_packages = {test for lines in self.ran.values() for tests in lines.values() for test in tests if test}
+        named = (one.partition("::") for one in self.seconds)
+        return of_packages | {
+            f"{file.replace('.', '/')}.py::{name}" for file, _, name in named if file.rpartition(".")[2].startswith("test_")
+        }
 
 
 def _in_junit(test: str) -> str:

@@ -168,3 +168,104 @@ def test_prices_in_blocks_are_told_with_their_thresholds(device_pki: Keystore) -
     assert matrix["prices"] == ({"tier_block": 0, "price": 10}, {"tier_block": 1, "price": 20})  # type: ignore[index]
     limits = published(bench, PRICE, "GetBlockThresholds", tariff=1)
     assert limits["tiers"][0]["thresholds"] == ({"threshold": 1000},)  # type: ignore[index]
+
+
+_NOBODYS = {"provider": 0, "event": 0}
+_PART = {**_NOBODYS, "start": 0, "tariff": 1, "command_index": 0, "command_count": 1}
+
+
+def test_a_display_is_told_every_field_of_the_tariff(bench: Bench) -> None:
+    """In pounds (826) with five decimals (50), kWh (0), litres of a thousand; nobody issued it by ZigBee, so provider and event are 0."""
+    bench.go(LATE - 120)
+    now = int(bench.esme.now())
+    expected: list[tuple[Cluster, str, dict[str, FieldValue], dict[str, object]]] = [
+        (
+            PRICE,
+            "GetCurrentPrice",
+            {"options": 0},
+            {"provider": 0, "event": now, "current_time": now, "unit": 0, "currency": 826, "trailing_digit_and_tier": 0x51, "start": now}
+            | {"tiers_and_register_tier": 0, "duration": 2, "price": 100},
+        ),
+        (
+            PRICE,
+            "GetTariffInformation",
+            {"earliest": 0, "minimum_event": 0, "count": 1, "tariff_type": 0},
+            {**_NOBODYS, "tariff": 1, "start": 0, "type_and_scheme": 0, "price_tiers": 2, "block_thresholds": 0, "unit": 0, "currency": 826}
+            | {"trailing_digit": 0x50, "standing_charge": 5000, "tier_block_mode": 0, "multiplier": 1, "divisor": 1000},
+        ),
+        (PRICE, "GetPriceMatrix", {"tariff": 1}, {**_PART, "sub_payload": 0x01}),
+        (PRICE, "GetBlockThresholds", {"tariff": 1}, {**_PART, "control": 0}),
+        (
+            CALENDAR,
+            "GetCalendar",
+            {"earliest": 0, "minimum_event": 0, "count": 1, "calendar_type": 0, "provider": 0},
+            {**_NOBODYS, "calendar": 1, "start": 0, "calendar_type": 0, "time_reference": 0, "seasons": 1, "weeks": 1, "days": 1},
+        ),
+        (
+            CALENDAR,
+            "GetDayProfiles",
+            {"provider": 0, "calendar": 1, "first_day": 1, "count": 1},
+            {**_NOBODYS, "calendar": 1, "day": 1, "total": 2, "command_index": 0, "command_count": 1, "calendar_type": 0},
+        ),
+        (
+            CALENDAR,
+            "GetWeekProfiles",
+            {"provider": 0, "calendar": 1, "first_week": 1, "count": 1},
+            {**_NOBODYS, "calendar": 1, "week": 1, "days": ({"day": 1},) * 7},
+        ),
+        (CALENDAR, "GetSeasons", {"provider": 0, "calendar": 1}, {**_NOBODYS, "calendar": 1, "command_index": 0, "command_count": 1}),
+        (
+            CALENDAR,
+            "GetSpecialDays",
+            {"start": 0, "count": 0, "calendar_type": 0, "provider": 0, "calendar": 1},
+            {**_NOBODYS, "calendar": 1, "start": 0, "calendar_type": 0, "total": 1, "command_index": 0, "command_count": 1},
+        ),
+    ]
+    for cluster, name, asked, fields in expected:
+        told = published(bench, cluster, name, **asked)
+        assert isinstance(told, dict), name
+        assert {field: told[field] for field in fields} == fields, name
+    assert published(bench, CALENDAR, "GetWeekProfiles", provider=0, calendar=1, first_week=2, count=1) is ZclStatus.NOT_FOUND
+    tiers = [f"tier_{tier}_block_1_price" for tier in (1, 2, 15)]
+    assert shown(bench, PRICE, "unit_of_measure", "price_trailing_digits", "commodity_type", *tiers) == [0, 0x50, 0, 100, 200, 0]
+
+
+def test_a_text_lasts_until_another_and_stands_at_once(bench: Bench) -> None:
+    bench.do(0x0021, [put(1, "0-2:96.13.1", 2, OctetString(b"Tea\0 "))])
+    told = published(bench, MESSAGING, "GetLastMessage")
+    assert isinstance(told, dict)
+    assert [told[name] for name in ("message", "control", "start", "duration_minutes", "text")] == [1, 0, 0, 0xFFFF, "Tea"]
+    assert published(bench, DEVICE_MANAGEMENT, "GetCin") is ZclStatus.NOT_FOUND, "there is no customer number yet"
+    bench.do(0x0058, [put(1, "0-3:96.13.1", 2, OctetString(b"C123"))])
+    cin = published(bench, DEVICE_MANAGEMENT, "GetCin")
+    assert isinstance(cin, dict)
+    assert [cin[name] for name in ("event", "implementation", "provider")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("cluster", [PRICE, CALENDAR, MESSAGING, DEVICE_MANAGEMENT, EVENTS])
+def test_a_command_that_the_display_side_has_not_is_refused_as_not_supported(bench: Bench, cluster: Cluster) -> None:
+    for command in (0x7F, *(one for one in cluster.to_server if (cluster.id, one) in ((PRICE.id, 0x01), (EVENTS.id, 0x01)))):
+        payload = bytes(40)
+        answer = bench.esme.display_side.handler(cluster)(
+            Incoming(DISPLAY, 0x21, 0x61, cluster.id, ZclFrame.of_cluster(command, payload), True)
+        )
+        assert answer in (ZclStatus.UNSUP_CLUSTER_COMMAND, ZclStatus.MALFORMED_COMMAND)
+        assert answer is ZclStatus.UNSUP_CLUSTER_COMMAND or command != 0x7F
+
+
+@pytest.mark.parametrize(
+    ("octets", "date"),
+    [
+        ("07ea020501ff", "7e020501"),
+        ("fffffeff05ff", "fffeff05"),
+        ("07d00101ff", "640101ff"),
+        ("07cd010101", "61010101"),
+        ("076b010101", "00010101"),
+        ("0a00010101", "fe010101"),
+    ],
+)
+def test_a_cosem_date_becomes_one_of_zigbee_by_years_since_1900(octets: str, date: str) -> None:
+    """DLMS blue book 4.1.6.1 and ZCL 2.6.2.22: FFFF and FF are any year; a year before 1900 or after 2154 has no other way to be told."""
+    from hil.devices.esme.display import _date
+
+    assert _date(bytes.fromhex(octets)).hex() == date

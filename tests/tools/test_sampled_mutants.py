@@ -94,6 +94,10 @@ def test_the_tests_that_ran_the_line_judge_the_cheapest_first_and_no_more_than_t
     known = Recorded({str(file): {1: {""}, 5: {dear, cheap, long, ""}}, str(other): {3: {far}}}, seconds)
     assert known.judges(sources, file, 5) == ([cheap, dear], 3.1)
     assert known.judges(sources, file, 1) == ([cheap, dear, far], 3.11), "a line that runs at import: who runs what names it"
+    table, body = "tests/crypto/test_table.py::test_table", "tests/y/test_body.py::test_body"
+    sources[file] += "\n\n@click.option('-n', default=3)\ndef rest(n):\n    return n\n"
+    known = Recorded({**known.ran, str(file): {**known.ran[str(file)], 10: {body}}}, seconds | {"tests.crypto.test_table::test_table": 0.2})
+    assert known.judges(sources, file, 8)[0] == [body, cheap, dear, long, table], "who runs the function, and cheap ones of the folder"
     assert known.by_programs(file, 5)
     assert not known.by_programs(other, 3)
 

@@ -54,4 +54,6 @@ def keys_option(required: bool) -> Callable[[_Command], _Command]:
 
 brief_option = click.option("--brief", "is_brief", is_flag=True, help="Print one line: what it is, and what of it does not hold.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-form_option = click.option("--as", "form", type=Choice(["hex", "base64", "binary"]), default="hex", help="Form of the printed message.")
+form_option = click.option(
+    "--as", "form", type=Choice(["hex", "base64", "binary"]), default="hex", show_default=True, help="Form of the printed message."
+)

@@ -62,7 +62,7 @@ def cause(cause: str | None, as_json: bool) -> None:
 @charges.command("removal")
 @click.argument("kind", type=Choice(list(removal_rules())))
 @click.argument("remaining_gbp")
-@click.option("--supplier", default="the removing supplier", help="Party that removes the hub.")
+@click.option("--supplier", default="the removing supplier", show_default=True, help="Party that removes the hub.")
 @click.option("--count", "counts", multiple=True, metavar="SUPPLIER=N", help="Number that a smear counts for a supplier; may be repeated.")
 @json_option
 def removal(kind: str, remaining_gbp: str, supplier: str, counts: tuple[str, ...], as_json: bool) -> None:

@@ -91,7 +91,7 @@ def nominate(operator: Eui64, provider: Eui64, fuel: str, keys: Path, store_path
 @registration.command("refresh")
 @click.argument("provider", type=EUI, required=False)
 @click.option("--fuel", type=Choice([fuel.value for fuel in Fuel]), help="Fuel of the interface, to ask for one.")
-@click.option("--reason", default="asked by an operator", help="Why.")
+@click.option("--reason", default="asked by an operator", show_default=True, help="Why.")
 @store_option
 @json_option
 def refresh(provider: Eui64 | None, fuel: str | None, reason: str, store_path: Path, as_json: bool) -> None:

@@ -130,7 +130,9 @@ def _plain(value: object) -> str:
 @click.option("--counter", type=click.IntRange(1), help="Originator counter of the RequestID, instead of the store's next.")
 @_sender
 @click.option("--device", "device_name", help="A Device of the board: fills the body of 12.2, and of 8.11 to add it, from its label.")
-@click.option("--body", default="{}", help="Content of the request's element, as JSON; it replaces what --device fills in.")
+@click.option(
+    "--body", default="{}", show_default=True, help="Content of the request's element, as JSON; it replaces what --device fills in."
+)
 @click.option("--sign/--no-sign", default=True, show_default=True, help="With the sender's XML signature.")
 def request(
     variant: str,
@@ -188,7 +190,7 @@ def _next_counter(store_path: Path | None, sender: Eui64) -> int:
 @board_option
 @_sender
 @_role
-@click.option("--body", default="{}", help="Content of the request's element, as JSON (with VARIANT).")
+@click.option("--body", default="{}", show_default=True, help="Content of the request's element, as JSON (with VARIANT).")
 @listen_option
 @click.option("--wait", "wait_s", type=float, help="Seconds to wait for the hub and then for the answer.")
 @click.option("--local", is_flag=True, help="Return the Command for local delivery instead of sending it (with VARIANT).")
