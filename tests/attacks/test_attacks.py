@@ -105,3 +105,9 @@ def test_a_name_that_is_none_is_told_in_one_line() -> None:
         "the attack 'gbcs/nonsense' is not available: `chub attack list` shows all; a name may end at a slash, as gbcs/replayed; "
         "did you mean gbcs/no-mac/esme?"
     )
+
+
+@pytest.mark.parametrize(("name", "sent"), [("mac/knocks", 40), ("nwk/strangers", 40), ("nwk/in-clear/hub", 4), ("nwk/in-clear/esme", 4)])
+def test_an_attack_sends_so_many_frames_as_it_says(results: dict[str, AttackResult], name: str, sent: int) -> None:
+    """Forty strangers; tunnel data, a leave, a rejoin and a status each."""
+    assert results[name].sent == sent

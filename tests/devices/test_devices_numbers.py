@@ -271,7 +271,7 @@ def test_what_a_consumer_reads_has_the_attributes_of_zigbees_table() -> None:
     assert (consumer._FIRST_DAY, consumer._DAY_BEFORE, consumer._OLDER_DAYS) == (0x0401, 0x0403, 0x0420)
     assert consumer._FIRST_COST == {"day": 0x051C, "week": 0x0530, "month": 0x0540}
     assert consumer._POUNDS == 826, "ISO 4217"
-    assert (consumer._UINT24, consumer._UINT48, consumer._INT32) == (2**24 - 2, 2**44 - 2, 2**31 - 1)
+    assert (consumer._UINT24, consumer._UINT48, consumer._INT32) == (2**24 - 2, 2**48 - 2, 2**31 - 1), "FF is none"
     assert (consumer._CREDIT_MODE, consumer._PREPAYMENT_MODE) == (0x0094, 0x0097), "as RTDS GCS02 and GCS03 set a gas meter's"
     assert consumer.SUPPLY_STATES == {"DISABLED": 0, "ARMED": 1, "ENABLED": 2}
 
