@@ -49,7 +49,7 @@ def to_client(cluster: Cluster, name: str) -> int:
 
 
 def constant(place: str) -> object:
-    """What a module, or a class of it, calls by a name: ``package.module:Class.NAME``."""
+    """Value that a module, or a class of it, calls by a name: ``package.module:Class.NAME``."""
     module, _, names = place.partition(":")
     found: object = import_module(module)
     for name in names.split("."):

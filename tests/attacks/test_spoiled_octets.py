@@ -1,4 +1,4 @@
-"""What attacks make of honest octets: each cut and each flipped bit is one, and none is the honest message."""
+"""Octets that attacks make of honest ones: each cut and each flipped bit is one, and none is the honest message."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_is_no_message_is_spoiled_at_each_eighth_octet() -> None:
 
 @dataclass
 class _Arena:
-    """What a generator of frames asks of an arena: who the meter and the hub are, and where."""
+    """Arena as a generator of frames asks it: who the meter and the hub are, and where."""
 
     esme = SimpleNamespace(eui64=ESME)
     journey = SimpleNamespace(gpf=GPF)

@@ -35,7 +35,7 @@ class Reached(Exception):
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[Places, Any]]:
-    """What ``up`` would run with its words: its places, and the DCC's settings."""
+    """Arguments that ``up`` makes of its words: its places, and the DCC's settings."""
     seen: dict[str, Any] = {}
 
     def places(**given: Any) -> Places:
