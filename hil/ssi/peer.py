@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 
 import h11
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -31,7 +33,8 @@ class _WithPeer:
         self._certificate = certificate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app({**scope, _PEER: self._certificate}, receive, send)
+        with suppress(ClientDisconnect):  # it went in the middle of what it sent: there is nobody to answer, and no fault of the page's
+            await self._app({**scope, _PEER: self._certificate}, receive, send)
 
 
 class PeerProtocol(H11Protocol):

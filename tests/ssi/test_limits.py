@@ -240,3 +240,21 @@ async def test_one_more_stream_than_a_session_may_have_is_told_so_and_one_that_e
     gone.set()
     await asyncio.gather(*(task for _, task in opened))
     assert not page.streams
+
+
+async def test_a_person_who_goes_in_the_middle_of_a_form_is_no_fault_of_the_page(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    server = PageServer(world.app, "127.0.0.1", 0)
+    url = await server.start()
+    try:
+        _reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
+        form = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100"
+        writer.write(b"POST /sign-in HTTP/1.1\r\nHost: test\r\n" + form + b"\r\n\r\ntoken=")
+        state = server._server.server_state
+        while not state.tasks:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0)
+        writer.close()
+        while state.tasks:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == []
+    finally:
+        await server.close()
