@@ -215,12 +215,12 @@ def _wrong_bounds(rule: ValueType, text: str) -> str | None:
     base = _root_base(rule)
     length = {"hexBinary": len(text.strip()) // 2, "base64Binary": len(text) * 3 // 4}.get(base, len(text))
     for facet, limit in rule.bounds.items():
-        bound = float(limit)
+        bound = Decimal(limit)  # a float would not tell 2 to the power of 63 from the number below it
         bad = (
-            (facet == "minInclusive" and float(text) < bound)
-            or (facet == "maxInclusive" and float(text) > bound)
-            or (facet == "minExclusive" and float(text) <= bound)
-            or (facet == "maxExclusive" and float(text) >= bound)
+            (facet == "minInclusive" and Decimal(text) < bound)
+            or (facet == "maxInclusive" and Decimal(text) > bound)
+            or (facet == "minExclusive" and Decimal(text) <= bound)
+            or (facet == "maxExclusive" and Decimal(text) >= bound)
             or (facet == "minLength" and length < bound)
             or (facet == "maxLength" and length > bound)
             or (facet == "length" and length != bound)
