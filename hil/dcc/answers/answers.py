@@ -36,7 +36,7 @@ from hil.dcc.base.requests import (
 from hil.dcc.base.results import Delivery, LegMessage, Outcome, Refusal, Verdict, judge
 from hil.dcc.base.services import NUMBERED, schedule
 from hil.dcc.base.store import Bus, DccStore, outliving
-from hil.dcc.duis import RequestId, read_request
+from hil.dcc.duis import RequestId, read_stored
 from hil.dcc.duis.request import text
 from hil.dcc.gateway.arrival import Arrival, GatewayContext
 from hil.dcc.gateway.gateway import Travel
@@ -117,7 +117,7 @@ class Responses:
         try:
             return check_protection(message, self._context.keystore)
         except ProtectionError:
-            taken = self._repository.certificate_in(read_request(stored.xml))
+            taken = self._repository.certificate_in(read_stored(stored.xml))
             if taken is None:
                 raise
             with self._repository.as_if_taken(taken):
@@ -256,7 +256,7 @@ class Answers:
         if schedule()[stored.variant].reference not in EFFECTS or not judge(message).done:
             return
         try:
-            self.effects.apply(read_request(stored.xml), message)
+            self.effects.apply(read_stored(stored.xml), message)
         except StoreTrouble:
             raise  # no fault of the Response: it is tried again
         except CommsHubError as error:
@@ -270,7 +270,7 @@ class Answers:
         if stored is None or stored.variant != "6.23":
             return
         if all(part.status is StatusCode.SUCCESS for part in outcome.replacements):
-            self.effects.supplier_changed(read_request(stored.xml))
+            self.effects.supplier_changed(read_stored(stored.xml))
 
     def _hand_over(self, stored: StoredRequest) -> None:
         """Give the Response to its user, if it is there; a MAC for the user is proven first."""

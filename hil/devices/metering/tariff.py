@@ -299,15 +299,17 @@ def millipence(amount: int, scale: int) -> Fraction:
 
 def unit_charge(value: Data) -> Mapping[int, Fraction]:
     """A unit charge (class 113 attribute 5): index to millipence per kWh; a charge without index has index 0 and no commodity."""
-    found: dict[int, Fraction] = {}
+    amounts: dict[int, int] = {}
+    step = Fraction(0)
     match value:
         case Structure(elements=(Structure(elements=(Integer(value=commodity), Integer(value=scale))), Structure(), Array(elements=table))):
             step = millipence(1, scale) * (Fraction(1000, 10**commodity) if commodity > 0 else 1)
             for entry in table:
                 match entry:
                     case Structure(elements=(OctetString(octets=index), Long(value=amount))):
-                        found[index[0] if index else 0] = amount * step
-    return found
+                        amounts[index[0] if index else 0] = amount
+    prices = {amount: amount * step for amount in set(amounts.values())}  # a table has few, and most of its entries have the same
+    return {index: prices[amount] for index, amount in amounts.items()}
 
 
 @dataclass(frozen=True, slots=True)
