@@ -178,6 +178,7 @@ def test_a_future_dated_replacement_is_accepted_now_and_told_by_an_alert_when_it
     value = Asn1Payload.decode(alert.payload, 0x00CB, CraFlag.ALERT).value
     assert isinstance(value, UpdateCredentialsAlert)
     assert value.alert_code == 0x8F66
+    assert value.at == EPOCH + timedelta(seconds=int(NOW) + 3601)
     assert esme.device.credentials.party(RemotePartyRole.SUPPLIER) == SECOND_SUPPLIER
 
 
