@@ -42,7 +42,7 @@ class FrameReader:
                 break
             kind, sequence = _HEAD.unpack_from(self._octets, _LENGTH.size)
             if kind not in WanKind._value2member_map_:
-                raise DecodeError(self.offset + _LENGTH.size, "kind", f"{kind}: expected {WanKind.HELLO} to {WanKind.IMAGE}")
+                raise DecodeError(self.offset + _LENGTH.size, "kind", f"{kind}: expected {min(WanKind)} to {max(WanKind)}")
             end = _LENGTH.size + length
             frames.append(WanFrame(WanKind(kind), sequence, bytes(self._octets[_LENGTH.size + _HEAD.size : end])))
             del self._octets[:end]

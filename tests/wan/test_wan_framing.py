@@ -35,7 +35,7 @@ def test_a_length_beyond_the_longest_body_is_refused_before_it_is_collected() ->
 
 def test_an_unknown_kind_is_named_with_its_offset() -> None:
     good = encode(WanFrame(WanKind.MESSAGE, 1, b"abc"))
-    with pytest.raises(DecodeError, match="at offset 20, kind: 9: expected 1 to 6"):
+    with pytest.raises(DecodeError, match="at offset 20, kind: 9: expected 1 to 7"):
         FrameReader().feed(good + b"\x00\x00\x00\x09\x09" + bytes(8))
 
 
