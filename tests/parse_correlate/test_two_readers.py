@@ -467,11 +467,15 @@ def test_the_content_of_a_dlms_alert_is_read_field_by_field() -> None:
     from hil.parse_correlate.message import alerts as theirs
 
     obis, hashed, start, end = bytes(range(1, 7)), bytes(range(32)), bytes(range(12)), bytes(range(20, 32))
-    assert notified(0x00CC, alert_contents.FutureDatedDlms(0x1234, 5678, 9000, obis, 7)) == theirs.DelayedDlms(0x1234, 5678, 9000, obis, 7)
+    assert notified(0x00CC, alert_contents.FutureDatedDlms(0x1234, 0x1122334455667788, 9000, obis, 7)) == theirs.DelayedDlms(
+        0x1234, 0x1122334455667788, 9000, obis, 7
+    )
     assert notified(0x00CE, alert_contents.FirmwareReceipt(hashed)) == theirs.ImageReceived(hashed)
     assert notified(0x00F0, alert_contents.MeterIntegrity(9)) == theirs.Integrity(9)
     assert notified(0x0067, alert_contents.SupplyOutage(start, end)) == theirs.Outage(start, end)
-    assert notified(0x0120, alert_contents.CommandNotSupported(0x2345, 6789)) == theirs.NotSupported(0x2345, 6789)
+    assert notified(0x0120, alert_contents.CommandNotSupported(0x2345, 0x1122334455667788)) == theirs.NotSupported(
+        0x2345, 0x1122334455667788
+    )
     assert notified(0x0121, alert_contents.LimitProcessed(0x12, end, start, 55)) == theirs.LimitStarted(0x12, end, start, 55)
     assert notified(0x0122, alert_contents.LimitEnded(0x21, 56)) == theirs.LimitEnded(0x21, 56)
     assert notified(0x0123, alert_contents.OperationalUpdate("as told")) == theirs.Operational("as told")

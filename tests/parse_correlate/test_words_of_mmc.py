@@ -143,6 +143,12 @@ def test_polyphase_settings_go_by_phase() -> None:
     assert [text for path, text in dlms("ECS26b", *map(num, range(10))) if "Average" in path] == ["8", "9"]
 
 
+def test_an_export_log_has_a_time_and_a_value() -> None:
+    assert dlms("ECS21c", rows(row(num(5), num(9)))) == [
+        *(("LogEntry/ActiveExportRegisterValue", "9"), ("LogEntry/TimeStamp", "2000-01-01T00:00:05Z")),
+    ]
+
+
 def test_blocks_are_registers_and_then_counters() -> None:
     tables = [rows(num(10 * place), num(10 * place + 1)) for place in range(8)]
     told = dlms("ECS17e", opened=[rows(*tables)])
