@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -99,3 +100,60 @@ def test_an_event_must_have_a_device_that_can_suffer_it(device_pki: Keystore, tm
         check_day(load_day(str(path)), {"esme": Bench(device_pki).esme})
     with pytest.raises(BoardError, match="expected a path, or one of trouble, weekday"):
         load_day("doomsday")
+
+
+def _day(event: str) -> Day:
+    return read_day(f'source = "x"\n[[event]]\n{event}', "d")
+
+
+def test_an_event_is_at_its_second_of_the_day_and_lasts_its_minutes() -> None:
+    first, last = _day(
+        'at = "13:05:07"\ndevice = "esme"\nwhat = "outage"\nminutes = 2\n'
+        '[[event]]\nat = "00:01"\ndevice = "esme"\nwhat = "voltage"\nvalue = 253'
+    ).events
+    assert (last.at, last.lasts, last.value) == (13 * 3600 + 5 * 60 + 7, 120, 0)
+    assert (first.at, first.lasts, first.value, first.what, first.device) == (60, None, 253, "voltage", "esme")
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ('at = "1:00"\ndevice = "esme"\nwhat = "credit"', "event.0.at"),
+        ('at = "01:00"\ndevice = "esme"\nwhat = "outage"', "missing: an outage ends"),
+        ('at = "01:00"\ndevice = "esme"\nwhat = "outage"\nminutes = 0', "minutes 1 or more"),
+        ('at = "01:00"\ndevice = "esme"\nwhat = "credit"\nvalue = true', "whole numbers"),
+        ('at = "01:00"\ndevice = "esme"\nwhat = "credit"\nmore = 1', "expected a table of at, device, minutes, value, what"),
+        ('at = "01:00"\ndevice = "esme"\nwhat = "flood"', "read 'flood'"),
+    ],
+)
+def test_an_event_that_is_none_is_told_with_its_key(event: str, told: str) -> None:
+    with pytest.raises(BoardError, match=re.escape(told)):
+        _day(event)
+
+
+@pytest.mark.parametrize(("figures", "good"), [([0] * 48, True), ([0] * 47, False), ([0] * 49, False), ([-1] + [0] * 47, False)])
+def test_a_load_has_48_figures_of_nought_or_more(figures: list[int], good: bool) -> None:
+    text = f'source = "x"\n[esme]\nimport = {figures}'
+    if good:
+        load = read_day(text, "d").load("esme")
+        assert load is not None
+        assert load(47) == 0
+        assert read_day(text, "d").load("esme", "export") is None
+    else:
+        with pytest.raises(BoardError, match="expected 48 whole figures of 0 or more"):
+            read_day(text, "d")
+
+
+def test_an_event_is_refused_where_its_device_cannot_suffer_it(device_pki: Keystore) -> None:
+    bench = Bench(device_pki)
+    gsme = Gsme(GSME, InstallCode(bytes(16)), device_pki, MemoryHan(GSME).node(GSME), bench.clock, Trace(bench.clock.now), PARTIES)
+    devices = {"esme": bench.esme, "gsme": gsme}
+    check_day(_day('at = "01:00"\ndevice = "gsme"\nwhat = "credit"'), devices)
+    for event, told in (
+        ('device = "gsme"\nwhat = "voltage"', "voltage cannot happen to 'gsme': expected esme"),
+        ('device = "ppmid"\nwhat = "credit"', "credit cannot happen to 'ppmid': expected esme, gsme"),
+    ):
+        with pytest.raises(BoardError, match=told):
+            check_day(_day('at = "01:00"\n' + event), devices)
+    with pytest.raises(BoardError, match="expected none here"):
+        check_day(_day('at = "01:00"\ndevice = "gsme"\nwhat = "credit"'), {})
