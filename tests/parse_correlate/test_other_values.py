@@ -134,3 +134,36 @@ def test_a_schedule_that_names_a_special_day_which_is_not_defined_is_refused(dui
         else:
             with pytest.raises(CommsHubError, match=f"names special day {number}, expected one of the {defined}"):
                 transform(request, checker.context(request, 6001))
+
+
+def test_each_changed_value_of_a_request_is_found_against_the_pre_command_of_another(duis: Path, rtds: Path) -> None:
+    chooser = random.Random(4)
+    keystore, devices = Keystore.load(rtds / "keys"), reference_devices()
+    checker, held = Checker(keystore, devices, names=False), HeldKeys(keystore)
+    found = 0
+    for file in sorted((duis / "templates").glob("*.XML")):
+        original = file.read_bytes()
+        request = read_request(original)
+        if request.variant.kind != "critical":
+            continue
+        message = transform(request, checker.context(request, 6001))
+        known = Known(
+            CREATED, Entity(message.header.originator.octets), message.header.counter, lambda _: None, held.agreement_certificates
+        )
+        root = etree.fromstring(original)
+        places = [one for one in leaves(root, element_type("Request")) if etree.QName(one[0]).localname not in _KEPT]
+        for element, kind in chooser.sample(places, min(len(places), 4)):
+            before = element.text
+            for value in others(kind, (before or "").strip(), chooser)[:1]:
+                element.text = value
+                try:
+                    changed = read_request(etree.tostring(root))
+                    made = transform(changed, checker.context(changed, 6001)).encode()
+                except CommsHubError:
+                    continue
+                if made != message.encode():
+                    verdict = correlate(etree.tostring(root), message.encode(), known=known)
+                    assert not verdict.match, (file.name, etree.QName(element).localname, before, value)
+                    found += 1
+            element.text = before
+    assert found > 100
