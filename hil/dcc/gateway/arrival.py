@@ -236,23 +236,44 @@ def _commissioning_refusals(context: GatewayContext, arrival: Arrival, device: D
     return context.inventory.commission_refusals(follower.eui, (meter.eui,))
 
 
+_BESIDE = ("DeviceID", "OtherDeviceID", "OldGPFID")
+
+
 def registration(context: GatewayContext, arrival: Arrival) -> Refusal | None:
     """CK-4: for non-critical device services, the sender is the registered party of the MPxN; not for critical ones [fn13]."""
     service, device = arrival.service, arrival.device
-    if not service.device_service or device is None or (service.critical and service.variant != "6.23"):
-        return None
     roles = context.users.roles(arrival.sender) & (SUPPLIERS | NETWORK_OPERATORS | {UserRole.RSA})
-    if not roles:
+    if not service.device_service or device is None or not roles:
         return None  # other users are not in the registration data
-    now = _needed(context, arrival)
+    if (refusal := _device_beside(context, arrival, roles)) is not None:
+        return refusal
+    if service.critical and service.variant != "6.23":
+        return None
     mpxns = mpxns_of(context.inventory, device, arrival.request)
-    if not mpxns:
-        return _without_mpxn(context, arrival, device)
+    return _registered(context, arrival, roles, mpxns) if mpxns else _without_mpxn(context, arrival, device)
+
+
+def _registered(context: GatewayContext, arrival: Arrival, roles: frozenset[UserRole], mpxns: tuple[str, ...]) -> Refusal | None:
+    now = _needed(context, arrival)
     if any(context.registration.party(mpxn, role, now) == arrival.sender for mpxn in mpxns for role in roles):
         return None
     role = min(roles)
     found = ", ".join(f"{mpxn}: {context.registration.party(mpxn, role, now) or 'nobody'}" for mpxn in mpxns)
     return refused("ck4-not-registered", role=" ".join(sorted(roles)), found=found, sender=arrival.sender)
+
+
+def _device_beside(context: GatewayContext, arrival: Arrival, roles: frozenset[UserRole]) -> Refusal | None:
+    """A Device that the request adds, removes, joins, unjoins or restores from is its parties' to name, critical or not: a meter its own,
+    any other those of its home (choice: equipment is shared). The answer of a hub or meter of one's own changes what the inventory says
+    of it, and with that whose it is."""
+    named = next((found for name in _BESIDE if (found := other_device(arrival.request, name)) is not None), None)
+    beside = None if named is None else context.inventory.device(named)
+    if beside is None or context.known_parties.knows(beside.eui, arrival.sender):
+        return None
+    hub = None if beside.type in METERS else context.inventory.hub_of(beside.eui)
+    home = None if hub is None else context.inventory.device(hub)
+    mpxns = mpxns_of(context.inventory, home or beside)
+    return _registered(context, arrival, roles, mpxns) if mpxns else None
 
 
 def _needed(context: GatewayContext, arrival: Arrival) -> float:

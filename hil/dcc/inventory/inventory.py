@@ -549,15 +549,17 @@ def joined_pair(inventory: Inventory, request: ServiceRequest) -> tuple[Device, 
 def mpxns_of(inventory: Inventory, device: Device, request: ServiceRequest | None = None) -> tuple[str, ...]:
     """The MPxNs a request about this Device concerns: those it names, and those of the Device's meters or else of its hub.
 
-    6.23 concerns the MPxN it names alone. For a hub any supplier of one of its meters is eligible (choice: equipment is shared).
+    6.23 concerns the MPxN it names alone, which is one of the Device's where those are recorded. For a hub any supplier of one of its
+    meters is eligible, and of one that is added to it (choice: equipment is shared).
     """
     names = ("ImportMPxN", "SecondaryImportMPAN", "ExportMPAN")
     named = () if request is None else tuple(found for name in names if (found := text(request, name)))
-    if named and (device.type is not DeviceType.CHF):
-        return named
     meters = inventory.meters_of(device.eui)
     if not meters and (hub := inventory.hub_of(device.eui)) is not None:
         meters = inventory.on_hub(hub)
     listed = (inventory.device(meter) for meter in meters)
     held = (mpxn for meter in listed if meter is not None and meter.type in METERS for mpxn in meter.mpxns)
-    return tuple(dict.fromkeys((*named, *held)))
+    if device.type is DeviceType.CHF and (request is None or request.service_reference != "6.23"):
+        return tuple(dict.fromkeys((*named, *held)))
+    recorded = tuple(dict.fromkeys(held))
+    return tuple(name for name in named if name in recorded or not recorded) or recorded

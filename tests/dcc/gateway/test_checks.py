@@ -17,7 +17,7 @@ from hil.dcc.duis import new_request, signed_pre_command, write_request
 from hil.dcc.gateway.arrival import CHECKS
 from hil.dcc.gateway.gateway import UserEntryError
 from hil.dcc.parties.users import User
-from tests.dcc.far_end import ACB, ESME, MPAN, SECOND, SUPPLIER, FarEnd
+from tests.dcc.far_end import ACB, CHF, ESME, GPF, MPAN, SECOND, SUPPLIER, FarEnd
 from tests.dcc.messages import send
 
 Checks = Callable[[FarEnd], Awaitable[Any]]
@@ -308,3 +308,40 @@ def test_the_schedule_holds_every_variant_with_roles_kind_and_criticality() -> N
     assert {service.variant for service in services.values() if service.roles == {UserRole.LC}} == {"7.16"}
     assert all(service.roles for service in services.values())
     assert all(not service.critical for service in services.values() if UserRole.OU in service.roles)
+
+
+STRANGER_MPAN = "1312345678222"
+
+
+async def a_stranger(far_end: FarEnd) -> None:
+    """Another supplier, registered for a meter of its own; the Device holds the first one alone."""
+    await far_end.in_service()
+    far_end.dcc.register_supply(STRANGER_MPAN, UserRole.IS, SECOND)
+
+
+@pytest.mark.parametrize("kind", ["Add", "Remove"])
+async def test_a_supplier_makes_no_meter_of_another_its_own_by_adding_it_to_a_hub_or_removing_it(far_end: FarEnd, kind: str) -> None:
+    await a_stranger(far_end)
+    added = {"JoinTimePeriod": 90, "InstallCode": bytes(16), "ImportMPxN": STRANGER_MPAN}
+    body = {"DeviceID": ESME, "RequestType": kind} | ({"AddDeviceToCHFWhitelist": added} if kind == "Add" else {})
+    outcome = await send(far_end, "8.11", CHF, body, user=far_end.second)
+    assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E4"), outcome.why
+    device = far_end.dcc.inventory.listed(ESME)
+    assert (device.import_mpxn, device.status, far_end.dcc.inventory.hub_of(ESME)) == (MPAN, "Commissioned", CHF)
+    assert (await send(far_end, "7.4", ESME, user=far_end.second)).response_code == "E4"
+    assert (await send(far_end, "8.3", None, {"DeviceID": ESME}, user=far_end.second)).verdict is Verdict.REFUSED
+
+
+async def test_a_supplier_makes_no_gas_proxy_of_another_home_its_own_by_joining_a_meter_of_its_own_with_it(far_end: FarEnd) -> None:
+    await a_stranger(far_end)
+    hub, meter = Eui64.parse("00db1234567890f1"), Eui64.parse("00db1234567890f2")
+    for eui, kind in ((hub, DeviceType.CHF), (meter, DeviceType.ESME)):
+        far_end.dcc.pre_notify(eui, kind)
+    inventory = far_end.dcc.inventory
+    inventory.associate(meter, "chf", hub)
+    inventory.describe(meter, import_mpxn=STRANGER_MPAN)
+    inventory.put_back("Commissioned", (hub, meter))
+    outcome = await send(far_end, "8.7.2", meter, {"OtherDeviceID": GPF}, user=far_end.second)
+    assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E4"), outcome.why
+    assert "CK-4" in outcome.why
+    assert inventory.meters_of(GPF) == ()

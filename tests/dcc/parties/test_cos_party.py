@@ -19,7 +19,7 @@ from hil.dcc.base.results import Refusal, Verdict
 from hil.dcc.base.services import UserRole
 from hil.dcc.duis import ServiceRequest
 from hil.dcc.parties.cos_party import CosParty
-from tests.dcc.far_end import COS, ESME, MPAN, SECOND, SUPPLIER, FarEnd
+from tests.dcc.far_end import CHF, COS, ESME, MPAN, SECOND, SUPPLIER, FarEnd
 from tests.dcc.messages import octets, send
 
 
@@ -156,3 +156,14 @@ async def test_the_signer_can_be_another(far_end: FarEnd, keystore: Keystore) ->
     far_end.dcc.processing = replace(far_end.dcc.processing, journey=journey)
     outcome = await send(far_end, "6.23", ESME, change_to(keystore, SECOND), user=far_end.second)
     assert outcome.hop == "losing supplier"
+
+
+async def test_a_supplier_takes_no_meter_of_another_by_naming_an_mpan_of_its_own(far_end: FarEnd, keystore: Keystore) -> None:
+    await far_end.in_service()
+    own = "1312345678222"
+    far_end.dcc.register_supply(own, UserRole.IS, SECOND)
+    for target in (ESME, CHF):
+        outcome = await send(far_end, "6.23", target, {**change_to(keystore, SECOND), "ImportMPxN": own}, user=far_end.second)
+        assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E4"), outcome.why
+    assert far_end.home.received == []
+    assert far_end.dcc.known_parties.party(ESME, RemotePartyRole.SUPPLIER) == SUPPLIER
