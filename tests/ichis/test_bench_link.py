@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from firmware_emu.clock import Clock
 from firmware_emu.errors import DecodeError, JigError
 from ichis.bench_link import LABEL, LONGEST, BenchLink, FrameKind, JigFrame, JigFrameReader, NoAnswer, RigLate
-from ichis.port import SerialPort
+from ichis.port import MOST_UNREAD, SerialPort
 from ichis.uart import LineProfile, carried, levels_of, octets_of
 
 FRAMES = st.builds(JigFrame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=64))
@@ -164,3 +164,20 @@ async def test_a_frame_is_lost_only_where_the_rig_was_not_late_itself(takes_s: f
     with pytest.raises(told):
         await BenchLink(pair, lambda: pair.now).ask(FrameKind.PING, b"?")
     assert not issubclass(RigLate, NoAnswer)  # a check counts a NoAnswer as lost; it is void by anything else
+
+
+async def test_of_a_line_that_sends_for_ever_no_more_is_kept_than_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = _ScriptedLine()
+    monkeypatch.setattr("serial.serial_for_url", lambda *_, **__: line)
+    port = SerialPort("/dev/scripted", Clock(warp=True), line=LineProfile(), inverts=True)
+    try:
+        line.give(*[bytes(MOST_UNREAD)] * 3)
+        assert await port.read(4, 1.0) == bytes(4)
+        line.give(b"more")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(port._buffer) == MOST_UNREAD
+    finally:
+        port._open = False
+        line.give(b"")
+        port.close()

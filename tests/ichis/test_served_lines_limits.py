@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from firmware_emu.clock import Clock
 from ichis import served_jig, served_lines
 from ichis.connector import Level
 from ichis.instrument.stand_in import Behind, StandIn
 from ichis.measuring.dialect import named
-from ichis.port import MOST_UNREAD, SerialPort
 from ichis.served_jig import MOST_CLIENTS, SocketStandIn, TerminalStandIn
 from ichis.served_lines import ServedLines
-from ichis.uart import LineProfile
 
 
 async def _nothing(symbol: str, level: Level) -> None:
@@ -177,28 +174,3 @@ async def test_a_stand_in_on_a_terminal_keeps_no_more_lines_than_its_limit(tmp_p
     assert terminal._lines.qsize() == 10
     os.close(client)
     await terminal.close()
-
-
-class Babbling:
-    """A serial line that sends for ever."""
-
-    in_waiting = 1 << 16
-
-    def read(self, count: int) -> bytes:
-        return b"\x00" * count
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-async def test_of_a_line_that_sends_for_ever_no_more_is_kept_than_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serial.serial_for_url", lambda *_, **__: Babbling())
-    port = SerialPort("/dev/babbling", Clock(), line=LineProfile(), inverts=True)
-    try:
-        for _ in range(3 * MOST_UNREAD >> 16):
-            port._arrived.clear()
-            await port._arrived.wait()
-        assert len(port._buffer) == MOST_UNREAD
-        assert await port.read(4, 1.0) == bytes(4)
-    finally:
-        port.close()
