@@ -47,8 +47,9 @@ _AT_ONCE = 8
 """Homes that are installed at the same time. The bench's own figure."""
 _OBJECTS_A_COLLECTION = 50_000
 """Objects that come to be between two looks of the collector. Own choice; Python's is 700."""
-_LOOKS_AT_ALL = 1000
-"""Every so many of its second looks the collector goes through all that lives. Own choice; Python's is 10."""
+_LOOKS_AGAIN, _LOOKS_AT_ALL = 100, 1000
+"""Every so many of its looks the collector looks again at what it has seen once, and every so many of these at all that lives. Own choice;
+Python's is 10 for both."""
 _HOLD_UP_S = 0.5
 """From the mains' loss to the supply's, of each host. The bench's own figure."""
 
@@ -426,7 +427,7 @@ async def open_estate(board: Board, plan: Plan, clock: Clock, trace: Trace, fold
 def _few_collections() -> Iterator[None]:
     """Python's collector of cycles looks at everything that lives, and an estate's homes live until its end: it looks less often."""
     usual = gc.get_threshold()
-    gc.set_threshold(_OBJECTS_A_COLLECTION, usual[1], _LOOKS_AT_ALL)
+    gc.set_threshold(_OBJECTS_A_COLLECTION, _LOOKS_AGAIN, _LOOKS_AT_ALL)
     try:
         yield
     finally:
