@@ -9,10 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_emu.crypto.keystore import Keystore
+from firmware_emu.crypto.roles import KeyUsage
+from firmware_emu.errors import ProtectionError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.protect import with_mac
 from firmware_emu.ids import Eui64
 from hil.dcc.base.results import Verdict
+from hil.dcc.parties import users
+from hil.dcc.parties.users import Proof, check_protection
 from hil.dcc.wan.headend import HubMessage
 from tests.dcc.far_end import ACB, ESME, SUPPLIER, FarEnd
 from tests.dcc.messages import send
@@ -116,3 +120,27 @@ async def test_a_cut_message_is_a_stray_and_the_channel_goes_on(far_end: FarEnd)
     await far_end.clock.sleep(1)
     assert far_end.dcc.strays()[0].kind == "unreadable"
     assert (await send(far_end, "11.2")).verdict is Verdict.SUCCESS
+
+
+async def test_a_user_proves_each_message_that_is_not_the_one_it_has_just_proven(far_end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    await far_end.in_service()
+    proven: list[Message] = []
+
+    def noted(message: Message, keystore: Keystore) -> Proof:
+        proven.append(message)
+        return check_protection(message, keystore)
+
+    monkeypatch.setattr(users, "check_protection", noted)
+    outcome = await send(far_end, "4.1.1", ESME)
+    assert outcome.verdict is Verdict.SUCCESS
+    (taken,) = far_end.supplier.inbox
+    assert len(proven) == 1  # delivered and read
+    forged = (taken.octets or b"")[:-1] + bytes([(taken.octets or b"")[-1] ^ 1])
+    for _ in range(2):
+        with pytest.raises(ProtectionError):
+            far_end.supplier.read(forged)
+    far_end.supplier.read(taken.octets or b"")
+    assert len(proven) == 3  # the true one is still the last that was proven
+    far_end.supplier.learn(far_end.keystore.certificate(ESME, KeyUsage.KEY_AGREEMENT))
+    far_end.supplier.read(taken.octets or b"")
+    assert len(proven) == 4
