@@ -1,4 +1,4 @@
-"""What a check reads, from a bench that answers what the test says: figures, limits and the words where there is no figure."""
+"""Readings of checks, from a bench that answers what the test says: figures, limits and the words where there is no figure."""
 
 from __future__ import annotations
 
