@@ -15,8 +15,10 @@ from firmware_emu.ids import Eui64
 from hil.dcc.base.months import Month, MonthError
 from hil.dcc.base.services import UserRole
 from hil.dcc.base.store import DccStore
+from hil.dcc.own_services.wan_matrix import WanCoverage, WanMatrix
 from hil.sec.charging import ChargingError, faults, gbp, hubs, invoices, removals, share_out
 from hil.sec.charging import commercial as money
+from hil.sec.charging.distribution import hub_distribution
 from hil.sec.demand.formulas import PartYear, Threshold, UserUsage, findings, monthly_allocation, reportable, thresholds
 from hil.sec.incidents.rules import after_working_days
 from hil.sec.maintenance import InternalChange, MaintenanceError, MaintenancePlan, Releases
@@ -241,6 +243,7 @@ def test_invoices_fall_on_the_fifth_and_disputes_within_their_sum() -> None:
     ]
     made = invoices.invoices([*lines, lines[0]], MARCH)
     assert [(one.party, one.account, one.total_gbp) for one in made] == [("a", of_hubs, 2), ("a", services, 3), ("b", services, 2)]
+    assert {one.issued for one in made} == {date(2026, 4, 5)}
     with pytest.raises(ChargingError, match="whole pence on an invoice"):
         invoices.invoices([invoices.Line("a", services, "x", D("1.001"), "")], MARCH)
     used = invoices.explicit_charges("a", {"SVC.4.8": 2, "SVC.4.9": 0, "SVC.9.9": 1}, {"SVC.4.8": D("0.015"), "SVC.4.9": D(1)})
@@ -264,6 +267,32 @@ def test_eighty_percent_of_an_assets_value_are_recovered() -> None:
     assert removals.settle_removal("non-domestic opt out", D(10), "S", {"S": 1, "T": 3}).charges == {"S": 2, "T": 6}
     assert removals.settle_removal("no fault", D(10), "S").charges == {"S": 8}
     assert removals.settle_removal("type fault", D(10), "S").charges == {}
+
+
+def test_a_rule_of_removal_says_who_pays_and_whether_the_replacement_is_free() -> None:
+    """[334, 338, 341-347]."""
+    told = {kind: (rule.payer, rule.replacement_free, rule.recovered) for kind, rule in removals.removal_rules().items()}
+    assert told["no fault"] == ("removing supplier", False, True)
+    assert told["DCC service fault"] == ("DCC", True, False)
+    assert told["non-domestic opt out"] == ("smeared", False, True)
+    assert told["early refresh"] == ("CSP", True, False)
+    assert removals.settle_removal("type fault", D(10), "S").site_visit_payer == "DCC"
+    assert removals.settle_removal("no fault", D(10), "S").site_visit_payer == "S"
+
+
+def test_hubs_go_where_the_likeliest_region_covers_a_postcode() -> None:
+    """[336]."""
+    store = DccStore(None)
+    matrix = WanMatrix(store)
+    for region, likelihood, technology, equipment in (("North", "Low", "Radio", None), ("South", "High", "Cellular", "aerial")):
+        matrix.cover(WanCoverage(region, True, technology, likelihood, None, equipment), postcode="AB1 2CD")
+    matrix.cover(WanCoverage("North", False, "Radio", "High", "2027-02-01"), postcode="AB1 2CE")
+    matrix.cover(WanCoverage("South", False, "Radio", "High", "2027-01-01"), postcode="AB1 2CE")
+    found = hub_distribution(matrix, {"AB1 2CD": 4, "AB1 2CE": 1, "AB1 2CF": 1})
+    assert found.hubs == {("South", "Cellular"): 4}
+    assert found.auxiliary_equipment == {"aerial": 4}
+    assert found.uncovered == {"AB1 2CE": "no coverage before 2027-01-01", "AB1 2CF": "no coverage data"}
+    store.close()
 
 
 # -- demand
@@ -327,6 +356,7 @@ def test_usage_from_110_percent_on_is_reported() -> None:
     assert [finding.against for finding in findings(usage(), "4.8", month, None)] == ["threshold TH-4", "threshold TH-5"]
     few = usage(enrolled=dict.fromkeys(usage().enrolled, 1000))
     assert findings(few, "4.8", month, None) == ()
+    assert findings(usage(requests={}), "4.8", month, 0) == (), "what was not used is not over a forecast of none"
     assert "is 111.1 % of the forecast 9" in str(findings(usage(), "4.8", month, 9)[0])
 
 

@@ -10,6 +10,7 @@ import pytest
 from firmware_emu.ids import Eui64
 from hil.dcc.base.months import Month
 from hil.dcc.base.store import DccStore
+from hil.dcc.own_services.wan_matrix import WanCoverage, WanMatrix
 from hil.ssi.accounts import DCC, AccountError, Accounts, PageAccount, TooManyRequests
 from hil.ssi.archive import RequestArchive
 from hil.ssi.orders import MOST_HUBS, HubOrders, OrderError
@@ -165,6 +166,10 @@ def test_an_order_is_of_one_to_a_million_hubs_for_a_full_postcode_and_a_month_to
     with pytest.raises(OrderError, match="suppliers forecast and order"):
         orders.place(NETWORK, "order", Month(2026, 3), "ab1 2cd", 1)
     assert orders.distribution(SUPPLIER, Month(2026, 3)).uncovered == {"AB1 2CD": "no coverage data", "M11AA": "no coverage data"}
+    orders.place(SUPPLIER, "forecast", Month(2026, 3), "ab1 2cd", 100)
+    orders.place(SUPPLIER, "order", Month(2026, 4), "ab1 2cd", 50)
+    WanMatrix(desk.store).cover(WanCoverage("North", True, "Radio", "High"), postcode="AB1 2CD")
+    assert orders.distribution(SUPPLIER, Month(2026, 3)).hubs == {("North", "Radio"): 6}, "orders of the month together, no forecast"
     desk.store.close()
 
 
