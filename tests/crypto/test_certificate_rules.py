@@ -38,6 +38,7 @@ from tests.crypto.odd_certificates import (
     key_id,
     name,
     number,
+    other_keys,
     public_key,
     sequence,
     subject,
@@ -168,6 +169,8 @@ CASES: list[tuple[CertificateProfile, Odd | bytes, str]] = [
     (ORG, with_point(at(5, PRIME - y_of(5))), ""),
     (ORG, with_point(at(5, y_of(5) + 1)), "KEY-04"),
     (ORG, changed(Odd(), b"\x00" + POINT, b"\x01" + POINT), "KEY-06"),
+    (ORG, Odd(key=other_keys()["P-384"]), "KEY-02 KID-04"),
+    (ORG, Odd(key=other_keys()["RSA"]), "DER-11 KEY-01 KID-04"),
     # extensions
     (ORG, Odd(usage=None, policy=None, authority=None), "KID-05 KU-01 POL-01"),
     (ORG, Odd(more=extension("551d0e", tlv(4, key_id(POINT)))), "EXT-01"),

@@ -11,7 +11,7 @@ from firmware_emu.errors import DecodeError, IdentifierError
 from firmware_emu.gbcs import alert_contents as contents
 from firmware_emu.gbcs.alerts import Alert, DeliveryFailure, GbzAlert, delivery_failure, dlms_alert, gbz_alert, read_alert
 from firmware_emu.gbcs.axdr import Array, BitString, Data, LongUnsigned, OctetString, Structure, Unsigned, Utf8String, VisibleString
-from firmware_emu.gbcs.dlms import DataNotification
+from firmware_emu.gbcs.dlms import DataNotification, Protected, ProtectionParameters
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.gbcs.zcl_layouts import LayoutValue, decode_zcl, encode_zcl, layout_of
 from firmware_emu.ids import CraFlag, Eui64, MessageIdentifier
@@ -241,3 +241,33 @@ def test_a_command_without_a_layout_or_with_other_fields_is_refused() -> None:
         "default_response",
         "1 octets are left over after the last field",
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "octets_", "field"),
+    [
+        (0x0B, "01", "status"),
+        (0x0B, "", "command"),
+        (0x00, "01", "attribute"),
+        (0x01, "0100", "status"),
+        (0x01, "010000", "value type"),
+        (0x0A, "0100", "value type"),
+    ],
+)
+def test_a_field_that_must_be_there_is_missed(command: int, octets_: str, field: str) -> None:
+    assert refused(lambda: decode_zcl(Component(0x0702, 0x18, 0, command), bytes.fromhex(octets_), 50))[1] == field
+
+
+def test_protected_attributes_are_parameters_and_a_ciphertext_behind_its_header() -> None:
+    """Reference gbcs-messages 5.5."""
+    made = Protected(ProtectionParameters(7, ONE, OTHER), b"\x31\0\0\0\0" + bytes(20))
+    parameters, sealed = made.data().elements
+    assert Protected.of((parameters, sealed)) == made
+    for items in (
+        (parameters,),
+        (parameters, sealed, sealed),
+        (parameters, Unsigned(1)),
+        (sealed, sealed),
+        *((parameters, OctetString(wrong)) for wrong in (b"\x31\0\0\0\1" + bytes(20), b"\x31\0\0\0", b"")),
+    ):
+        assert Protected.of(items) is None

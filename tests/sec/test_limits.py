@@ -157,7 +157,7 @@ def test_variants_prices_float_and_tranche_are_reckoned_as_the_paragraphs_say() 
     assert hubs.uniform_domestic_charge_gbp([hubs.RegionCost(1, D(10)), hubs.RegionCost(0, D(20))]) == D("10.00")
     with pytest.raises(ChargingError, match="no hubs in any region"):
         hubs.uniform_domestic_charge_gbp([hubs.RegionCost(0, D(10))])
-    assert hubs.float_gbp([D(1), D(2), D(4), D(8)]) == D("7.00")
+    assert hubs.float_gbp([D(1), D(2), D(4), D(8)]) == hubs.float_gbp([D(1), D(2), D(4)]) == D("7.00")
     with pytest.raises(ChargingError, match=r"read 2 months of finance charges, expected 3 \[302\]"):
         hubs.float_gbp([D(1), D(2)])
     assert [hubs.first_tranche_hubs(count) for count in (0, 1, 20, 100, 101)] == [0, 1, 3, 15, 16], "15 % [293], a part of a hub is a hub"
