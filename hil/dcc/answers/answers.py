@@ -587,7 +587,8 @@ class HubReceiver:
                 return
             if self.context.inventory.may_move(hello.chf, "first SM WAN contact"):
                 self.context.inventory.move(hello.chf, "first SM WAN contact", reason="the hub connected to the SM WAN [170, 185]")
-            if self.context.inventory.device(hello.gpf) is not None:
+            # A hub proves who it is, and not whose its Gas Proxy Function is: that of another hub it does not get.
+            if self.context.inventory.device(hello.gpf) is not None and self.context.inventory.hub_of(hello.gpf) in (None, hello.chf):
                 self.context.inventory.associate(hello.gpf, "chf", hello.chf)
                 if self.context.inventory.may_move(hello.gpf, "hub connected"):
                     self.context.inventory.move(hello.gpf, "hub connected", reason=f"its hub {hello.chf} connected [fn17]")

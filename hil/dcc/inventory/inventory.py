@@ -394,6 +394,8 @@ class Inventory:
             reasons.append(because("inv-same-gpf"))
         with self._store.transaction():
             present = self.device(eui)
+            if gpf is not None and self.hub_of(gpf) not in (None, eui, gpf):  # its hub's, and no other one's
+                reasons.append(because("inv-listed-already", eui=gpf, status=f"the GPF of {self.hub_of(gpf)}"))
             if present is not None and present.status not in move_of("pre-notified").sources:
                 reasons.append(because("inv-listed-already", eui=eui, status=present.status))
             if reasons:

@@ -150,6 +150,12 @@ class OwnServices:
             inventory.describe(eui, user=sender, request=name, **{column: value for column, value in details.items() if value is not None})
         return {}
 
+    def _report_hub(self, arrival: Arrival) -> Result:
+        device = self.context.inventory.device(Node(arrival.request.body).eui("DeviceID"))
+        if device is not None:
+            self._eligible(arrival, device)
+        return self.hub_reports.take(arrival)
+
     def _opt_in(self, arrival: Arrival) -> Result:
         certificates = {
             usage.name.lower(): base64.b64encode(
@@ -182,10 +188,10 @@ _ACTIONS: Mapping[str, Callable[[OwnServices, Arrival], Result]] = {
     "8.4": OwnServices._update,
     "8.6": OwnServices._opt_in,
     "8.13": OwnServices._return_local,
-    "8.14.1": lambda own, arrival: own.hub_reports.take(arrival),
-    "8.14.2": lambda own, arrival: own.hub_reports.take(arrival),
-    "8.14.3": lambda own, arrival: own.hub_reports.take(arrival),
-    "8.14.4": lambda own, arrival: own.hub_reports.take(arrival),
+    "8.14.1": OwnServices._report_hub,
+    "8.14.2": OwnServices._report_hub,
+    "8.14.3": OwnServices._report_hub,
+    "8.14.4": OwnServices._report_hub,
     "11.1": lambda own, arrival: own.firmware.distribute(arrival),
     "11.4": lambda own, arrival: own.firmware.distribute(arrival),
     "12.1": lambda own, arrival: own.wan_matrix.request(arrival),

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from firmware_emu.crypto.roles import DeviceType
+from firmware_emu.wan.channel import Hello
 from hil.dcc.base.refusals import OwnServiceRefused
 from hil.dcc.base.results import Verdict
 from hil.dcc.base.services import schedule
 from hil.dcc.gateway.arrival import Arrival
 from hil.dcc.own_services.own_services import _ACTIONS, OwnServices, Result
 from hil.dcc.own_services.wan_matrix import WanCoverage
+from hil.dcc.wan.headend import HubGreeted
 from tests.dcc.far_end import ACB, CHF, ESME, GPF, MPAN, NETWORK, PPMID, SUPPLIER, FarEnd
 from tests.dcc.messages import NEW, notification, send
 
@@ -216,3 +218,28 @@ async def test_a_service_that_is_refused_after_it_wrote_takes_back_what_it_wrote
     assert answered.refusal is not None
     assert answered.refusal.name == outcome.refusal.name == "local-not-asked"
     assert far_end.dcc.inventory.device(NEW) is None
+
+
+async def test_a_supplier_reports_no_hub_of_another_home_as_returned(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    for variant in ("8.14.3", "8.14.4"):
+        outcome = await send(far_end, variant, None, {"DeviceID": CHF, **REPORTS[variant]}, user=far_end.second)
+        assert (outcome.verdict, outcome.response_code) == (Verdict.REFUSED, "E4"), outcome.why
+    assert far_end.dcc.inventory.listed(CHF).status == "Commissioned"
+
+
+async def test_a_hub_that_is_pre_notified_takes_no_gpf_from_another(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.dcc.inventory.certify(DeviceType.CHF, "BENCH", "BENCH", "00000001")
+    body = notification(NEW, "CHF") | {"AssociatedGPFDeviceID": GPF}
+    outcome = await send(far_end, "12.2", None, body, user=far_end.second)
+    assert "is listed already" in outcome.why, outcome.why
+    assert far_end.dcc.inventory.hub_of(GPF) == CHF
+
+
+async def test_a_hub_that_greets_takes_no_gpf_from_another(far_end: FarEnd) -> None:
+    await far_end.in_service()
+    far_end.dcc.pre_notify(NEW, DeviceType.CHF)
+    far_end.dcc.bus.tell(HubGreeted(Hello(NEW, GPF, 1)))
+    assert far_end.dcc.inventory.listed(NEW).status == "Commissioned"
+    assert far_end.dcc.inventory.hub_of(GPF) == CHF
