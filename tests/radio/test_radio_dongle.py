@@ -410,3 +410,14 @@ def test_a_terminal_that_its_host_does_not_read_is_full_and_nobody_waits_for_the
     assert dongle_server._until_held(slave, dongle_server._ROOM)
     os.close(master)
     os.close(slave)
+
+
+async def test_a_dongle_that_is_served_anew_gives_back_the_terminal_that_it_was_served_on(clock: Clock) -> None:
+    bench = Bench(clock)
+    first = await bench.dongle.serve_pty()
+    host = os.open(first, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    second = await bench.dongle.serve_pty()
+    assert os.read(host, 1) == b"", "the first one has hung up"
+    os.close(host)
+    await bench.dongle.close()
+    assert not second.exists()

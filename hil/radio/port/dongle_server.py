@@ -250,7 +250,11 @@ class DongleServer(ABC):
         return self._tcp_host
 
     async def serve_pty(self) -> Path:
-        """Open a raw pseudo-terminal and serve it; returns the path for the host, which may close and open it again."""
+        """Open a raw pseudo-terminal and serve it; returns the path for the host, which may close and open it again.
+
+        The pseudo-terminal that was served before goes away."""
+        if self._port is not None:
+            self._port.close()
         self._port = PtyPort(self.clock, self.octets, self._hung_up)
         self._write = self._port.write
         return self._port.path

@@ -35,6 +35,7 @@ class Home:
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
+        self._meter_servers: list[NcpServer] = []
         self.family = os.environ.get(HUB_FAMILY, "ezsp") if kind == "real" else "znp" if kind == "znp" else "ezsp"
         self.real = kind == "real"
         self.clock = Clock(warp=not self.real)
@@ -82,6 +83,7 @@ class Home:
             path = os.environ.get(METER_DONGLE, "")
             if not self.real:
                 self.meter_server = NcpServer(self.air, eui64, tokens=self._folder / f"{eui64}.json")
+                self._meter_servers.append(self.meter_server)
                 path = str(await self.meter_server.serve_pty())
             dongle = EzspNode(path, clock=self.clock)
             dongle.add_endpoint(descriptor)
@@ -95,7 +97,8 @@ class Home:
             await self.node.stop()
         await self.radio.stop()
         if not self.real:
-            await self.server.close()
+            for server in (self.server, *self._meter_servers):
+                await server.close()
 
     async def form(self) -> None:
         self.settings = await self.radio.form(self.settings)
