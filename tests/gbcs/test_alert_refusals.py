@@ -271,3 +271,13 @@ def test_protected_attributes_are_parameters_and_a_ciphertext_behind_its_header(
         *((parameters, OctetString(wrong)) for wrong in (b"\x31\0\0\0\1" + bytes(20), b"\x31\0\0\0", b"")),
     ):
         assert Protected.of(items) is None
+
+
+def test_a_field_is_found_by_its_name_and_a_value_is_owed_after_success_alone() -> None:
+    read = decode_zcl(Component(0x0702, 0x18, 0, 0x0B), b"\x05\x86")
+    assert read is not None
+    assert (read["command"], read["status"]) == (5, 0x86)
+    assert encode_zcl(0x0702, 0x18, 0x01, {"attributes": [{"attribute": 1, "status": 0x86}]}).hex() == "010086"
+    for entry in ({"attribute": 1, "status": 0}, {"attribute": 1}, {"status": 0x86}):
+        with pytest.raises(IdentifierError, match="a value"):
+            encode_zcl(0x0702, 0x18, 0x01, {"attributes": [entry]})
