@@ -211,6 +211,12 @@ def _root_base(rule: ValueType) -> str:
     return base
 
 
+def _digits(text: str) -> int:
+    """Digits of a decimal without zeros at its beginning and behind its last decimal place (XML Schema, totalDigits)."""
+    whole, _, fraction = text.strip(_BLANKS).lstrip("+-").partition(".")
+    return len((whole + fraction.rstrip("0")).lstrip("0"))
+
+
 def _wrong_bounds(rule: ValueType, text: str) -> str | None:
     base = _root_base(rule)
     length = {"hexBinary": len(text.strip()) // 2, "base64Binary": len(text) * 3 // 4}.get(base, len(text))
@@ -224,6 +230,7 @@ def _wrong_bounds(rule: ValueType, text: str) -> str | None:
             or (facet == "minLength" and length < bound)
             or (facet == "maxLength" and length > bound)
             or (facet == "length" and length != bound)
+            or (facet == "totalDigits" and _digits(text) > bound)
             or (facet == "fractionDigits" and len(text.strip().partition(".")[2]) > bound)
         )
         if bad:

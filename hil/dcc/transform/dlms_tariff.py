@@ -20,7 +20,7 @@ from firmware_emu.gbcs.dlms import (
     Unsigned,
     parse_obis,
 )
-from hil.dcc.duis.request import UNSPECIFIED_YEAR, Node, RequestError
+from hil.dcc.duis.request import UNSPECIFIED_YEAR, Node
 from hil.dcc.transform.source import Source
 
 _SCRIPTS = parse_obis("0-0:10.0.100.255")
@@ -38,18 +38,10 @@ def clock_octets(moment: time) -> bytes:
     return bytes((moment.hour, moment.minute, moment.second, 0))
 
 
-def _year(node: Node) -> int:
-    """A year of two octets, of which FFFF is any. Raises RequestError."""
-    found = node.integer()
-    if not 0 <= found < UNSPECIFIED_YEAR:
-        raise RequestError(node.name, node.line, f"read {found}, expected a year before {UNSPECIFIED_YEAR}")
-    return found
-
-
 def date_octets(node: Node, path: str) -> bytes:
     """A COSEM date of a date with wildcards: FF for what is not specified, FE for the last day of a month, FD for the one before."""
     date = node.node(path) if path else node
-    year = _year(date.node("Year/SpecifiedYear")) if date.has("Year/SpecifiedYear") else 0xFFFF
+    year = date.integer("Year/SpecifiedYear") if date.has("Year/SpecifiedYear") else 0xFFFF
     month = date.integer("Month/SpecifiedMonth") if date.has("Month/SpecifiedMonth") else 0xFF
     if date.has("DayOfMonth/SpecifiedDayOfMonth"):
         day = date.integer("DayOfMonth/SpecifiedDayOfMonth")

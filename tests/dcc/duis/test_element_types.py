@@ -56,6 +56,8 @@ def around(rule: ValueType) -> Iterator[str]:
             if unit == "QUJD":
                 lengths = [length // 3 for length in lengths]
             yield from (unit * length for length in lengths if 0 <= length < 5000)
+        elif facet == "totalDigits":
+            yield from ("1" * (int(bound) + away - digits) + (f".{'1' * digits}" if digits else "") for away in (0, 1))
         elif facet == "fractionDigits":
             yield from (f"1.{'1' * (int(bound) + away)}" for away in (0, 1))
 
