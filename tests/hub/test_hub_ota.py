@@ -17,7 +17,7 @@ from firmware_emu.gbcs.dlms import AccessResponse, Choice, Specification, parse_
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.han.zcl_port import Incoming
-from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS, ImagePiece
+from firmware_emu.hub.ota import DISCARDED, FAILURE, HARDWARE_MISMATCH, SUCCESS, ImagePiece, _pause
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.wan.base import WanKind
 from firmware_emu.zse.clusters.ota import OTA, WAIT_FOR_DATA
@@ -249,3 +249,63 @@ async def test_pieces_for_a_device_that_the_hub_does_not_know_are_not_kept(bench
     bench.dcc.post(WanKind.IMAGE, ImagePiece(PPMID, len(image), 0, image[:128]).encode())
     await bench.dcc.drained()
     assert kept(bench, PPMID) == 0
+
+
+@pytest.mark.parametrize(("hardware", "status"), [(0, 0x98), (1, 0), (5, 0), (6, 0x98)])
+async def test_an_image_fits_from_the_lowest_to_the_highest_hardware_that_it_names(bench: Bench, hardware: int, status: int) -> None:
+    meter = await joined_meter(bench)
+    await send_image(bench, ESME, ota_file())
+    assert (await query(meter, hardware_version=hardware))["status"] == status
+
+
+async def test_who_runs_the_image_already_is_told_of_none_and_it_waits_on(bench: Bench) -> None:
+    meter = await joined_meter(bench)
+    await send_image(bench, ESME, ota_file())
+    assert (await query(meter, VERSION))["status"] == 0x98
+    assert (await query(meter))["status"] == 0
+    assert outcomes(bench) == []
+
+
+async def test_the_last_block_is_what_is_left_and_the_one_behind_it_is_none(bench: Bench) -> None:
+    meter = await joined_meter(bench)
+    image = ota_file()
+    await send_image(bench, ESME, image)
+    for offset, octets in ((len(image) - 1, 1), (len(image) - 48, 48), (0, 48)):
+        block = await ask(meter, 0x03, field_control=0, file_version=VERSION, file_offset=offset, maximum_data_size=48)
+        assert (block["status"], block["data"]) == (0, image[offset : offset + octets])
+        assert (block["manufacturer"], block["image_type"], block["file_version"]) == (MAKER, KIND, VERSION)
+    answer = await ask(meter, 0x03, field_control=0, file_version=VERSION, file_offset=len(image), maximum_data_size=48)
+    assert answer["status"] == 0x95
+
+
+async def test_the_end_names_any_image_and_a_time_that_never_comes(bench: Bench) -> None:
+    """ZCL 11.13.9.6: FFFF and FFFFFFFF for all; an upgrade time of FFFFFFFF waits for the command to activate."""
+    meter = await joined_meter(bench)
+    await send_image(bench, ESME, ota_file())
+    end = await ask(meter, 0x06, status=0, file_version=VERSION)
+    assert [end[name] for name in ("manufacturer", "image_type", "file_version", "upgrade_time")] == [
+        0xFFFF,
+        0xFFFF,
+        0xFFFFFFFF,
+        0xFFFFFFFF,
+    ]
+    assert end["current_time"] == int(bench.clock.now())
+    assert (await ask(meter, 0x06, status=0, file_version=VERSION))["status"] == ZclStatus.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("octets", "milliseconds"),
+    [
+        ("", None),
+        ("00" * 14, None),
+        ("01" + "00" * 13 + "11" * 8 + "e803", None),
+        ("02" + "00" * 13 + "e803", 1000),
+        ("03" + "00" * 13 + "11" * 8 + "e803", 1000),
+        ("02" + "00" * 13 + "e8", None),
+        ("03" + "00" * 13 + "11" * 7, None),
+        ("02" + "00" * 13 + "e80377", 1000),
+    ],
+)
+def test_the_pause_of_a_device_stands_behind_its_address_where_it_names_one(octets: str, milliseconds: int | None) -> None:
+    """ZCL 11.13.6: field control bit 0 the node address, bit 1 the minimum block period."""
+    assert _pause(bytes.fromhex(octets)) == milliseconds
