@@ -15,7 +15,7 @@ from firmware_emu.gbcs.axdr import Array, Boolean, Data, LongUnsigned, Null, Oct
 from firmware_emu.gbcs.dlms import AccessResult, obis_text
 from firmware_emu.ids import Eui64
 from hil.devices.esme.controls import Controls, _entry, _moment
-from tests.devices.test_tariff_rules import _switch
+from tests.devices.switch_entries import switch
 
 NOW = 1_000_000
 
@@ -42,7 +42,10 @@ class Meter:
         return self.at + 0.5
 
     def read(self, class_id: int, obis: str, attribute: int) -> Data:
-        return self.values.get(obis.removesuffix(".255"), Null())
+        obis = obis.removesuffix(".255")
+        expected = {"0-0:12.0.2": 10, "0-0:11.0.3": 11}.get(obis, 1)
+        assert (class_id, attribute) == (expected, 2), obis
+        return self.values.get(obis, Null())
 
     def _model_read(self, key: tuple[int, bytes, int]) -> Data:
         return self.read(key[0], obis_text(key[1]), key[2])
@@ -170,7 +173,7 @@ def test_a_boost_closes_what_it_may_for_up_to_an_hour(meter: Meter, minutes: int
 
 def test_switches_follow_the_calendar_by_their_number_and_are_kept(meter: Meter) -> None:
     midnight = NOW // 86400 * 86400
-    meter.values["0-0:12.0.2"] = Array((_switch(0x0101, "06000000"), _switch(0x0102, "07000000"), _switch(0x1232, "06000000")))
+    meter.values["0-0:12.0.2"] = Array((switch(0x0101, "06000000"), switch(0x0102, "07000000"), switch(0x1232, "06000000")))
     meter.controls.settings_changed()
     moments = [midnight + 86400 + seconds for seconds in (6 * 3600 - 1, 6 * 3600, 7 * 3600 - 1, 7 * 3600)]
     assert [meter.level(1, at) for at in moments] == [0, 100, 100, 0]

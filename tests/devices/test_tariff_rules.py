@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from firmware_emu.gbcs.axdr import Array, BitString, Boolean, Data, Integer, Long, LongUnsigned, OctetString, Structure, Unsigned
+from firmware_emu.gbcs.axdr import Array, Integer, Long, LongUnsigned, OctetString, Structure, Unsigned
 from hil.devices.gsme.logs import _falls_on
 from hil.devices.metering.tariff import (
     SwitchingTable,
@@ -26,6 +26,7 @@ from hil.devices.metering.tariff import (
     time_of_day,
     unit_charge,
 )
+from tests.devices.switch_entries import switch
 
 DAY = 86400
 TUESDAY = date(2024, 2, 27)
@@ -111,29 +112,6 @@ def test_a_time_of_day_counts_hours_minutes_and_seconds_and_a_wildcard_as_none(o
     assert time_of_day(bytes.fromhex(octets)) == seconds
 
 
-def _switch(
-    selector: int, at: str, weekdays: str = "1111111", special: str = "0", *, on: bool = True, begin: str = "", end: str = ""
-) -> Data:
-    def bits(text: str) -> BitString:
-        padded = text.ljust(-(-len(text) // 8) * 8, "0")
-        return BitString(int(padded, 2).to_bytes(len(padded) // 8, "big"), len(text))
-
-    return Structure(
-        (
-            LongUnsigned(1),
-            Boolean(on),
-            OctetString(bytes(6)),
-            LongUnsigned(selector),
-            OctetString(bytes.fromhex(at)),
-            LongUnsigned(0),
-            bits(weekdays),
-            bits(special),
-            OctetString(bytes.fromhex(begin or "ffffffffff")),
-            OctetString(bytes.fromhex(end or "ffffffffff")),
-        )
-    )
-
-
 def _special(*days: tuple[str, int]) -> Array:
     return Array(tuple(Structure((LongUnsigned(n), OctetString(bytes.fromhex(when)), Unsigned(day))) for n, (when, day) in enumerate(days)))
 
@@ -144,7 +122,7 @@ def _at(day: date, hour: float) -> int:
 
 def test_a_schedule_runs_on_its_weekdays_and_on_the_special_days_that_it_names_instead() -> None:
     """DLMS class 10: the special days that an entry names come before its days of the week."""
-    entries = Array((_switch(1, "08000000", "0100000"), _switch(2, "06000000", "1111111", "01"), _switch(9, "05000000", on=False)))
+    entries = Array((switch(1, "08000000", "0100000"), switch(2, "06000000", "1111111", "01"), switch(9, "05000000", on=False)))
     schedule = SwitchSchedule(entries, _special(("07e8021cff", 1), ("07e8021dff", 2)))
     assert schedule.moments(TUESDAY) == [(_at(TUESDAY, 6), 2), (_at(TUESDAY, 8), 1)]
     assert schedule.moments(date(2024, 2, 26)) == [(_at(date(2024, 2, 26), 6), 2)], "Monday"
@@ -153,7 +131,7 @@ def test_a_schedule_runs_on_its_weekdays_and_on_the_special_days_that_it_names_i
 
 
 def test_the_last_and_the_next_switch_of_a_schedule_are_found_to_the_second() -> None:
-    entries = Array((_switch(1, "08000000", "0100000"), _switch(2, "06000000", "0100000")))
+    entries = Array((switch(1, "08000000", "0100000"), switch(2, "06000000", "0100000")))
     schedule = SwitchSchedule(entries, Array(()))
     six, eight = _at(TUESDAY, 6), _at(TUESDAY, 8)
     assert (schedule.last(eight), schedule.last(eight - 1), schedule.last(six)) == (1, 2, 2)
@@ -167,7 +145,7 @@ def test_the_last_and_the_next_switch_of_a_schedule_are_found_to_the_second() ->
 
 
 def test_a_switch_that_ran_31_days_ago_is_still_found_and_one_of_32_is_not() -> None:
-    once = Array((_switch(1, "00000000", begin="07e8021bff", end="07e8021bff"),))
+    once = Array((switch(1, "00000000", begin="07e8021bff", end="07e8021bff"),))
     schedule = SwitchSchedule(once, Array(()))
     assert schedule.last(midnight_of(TUESDAY) + 31 * DAY) == 1
     assert schedule.last(midnight_of(TUESDAY) + 32 * DAY) is None
@@ -206,7 +184,7 @@ def _table(delay: int = 0, specials: Array | None = None) -> SwitchingTable:
         (_at(date(2024, 4, 7), 12), 2, _at(date(2024, 4, 7), 24)),
     ],
 )
-def test_the_script_of_a_moment_is_by_season_week_and_day_and_yesterdays_until_the_first_switch(now: int, script: int, until: int) -> None:
+def test_the_script_of_a_moment_is_by_season_week_and_day_and_yesterdays_until_the_firstswitch(now: int, script: int, until: int) -> None:
     """27 February 2024 was a Tuesday, day 2 of the winter's week; Sundays are day 3 until April."""
     assert _table().at(now) == (script, until)
 

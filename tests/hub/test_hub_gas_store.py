@@ -158,6 +158,10 @@ def test_balances_are_kept_in_prepayment_mode_alone(gas: GasStore, mode: int, pr
     gas.report(PREPAYMENT.id, records, MIDNIGHT)
     expected = b"".join(value.to_bytes(4, "little", signed=value < 0) for value in (-5, 1, 2, 3, 4, -6))
     assert gas.prepayment_snapshot() == (expected if prepaying else None)
+    assert gas.missing(Missing.SAMPLES) is None, "the mode is no reading of the register"
+    gas.report(PREPAYMENT.id, [_record(PREPAYMENT, number, 3_000_000_000) for number in (0x0211, 0x0221, 0x0231)], MIDNIGHT)
+    more = (3_000_000_000).to_bytes(4, "little")
+    assert (gas.prepayment_snapshot() or b"")[4:16] == (3 * more if prepaying else b"")
 
 
 def test_a_midnights_balances_are_kept_and_told_as_missing(gas: GasStore) -> None:
@@ -178,3 +182,11 @@ def test_the_billing_log_keeps_twelve_periods_five_top_ups_and_ten_payments(gas:
         for time in range(20):
             gas.bill(ring, {time: b"x"})
         assert [struct.unpack(">I", one[:4])[0] for one in ring.newest_first()] == list(range(19, 19 - depth, -1))
+
+
+def test_what_was_never_reported_is_nought_in_a_snapshot_and_the_meters_own_balances_stand_behind_their_time(gas: GasStore) -> None:
+    assert gas.snapshot() == bytes(6) + b"\x04" + bytes(24) + b"\x14" + bytes(24)
+    gas.report(PREPAYMENT.id, [_record(PREPAYMENT, 0x0000, 0x0497)], MIDNIGHT)
+    assert gas.prepayment_snapshot() == bytes(24)
+    gas.fill_prepayment_snapshots({MIDNIGHT: b"balances"})
+    assert list(gas.prepayment_daily_read.newest_first()) == [_entry(MIDNIGHT, b"balances")]
