@@ -10,7 +10,7 @@ import pytest
 
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.device.top_up import TopUpResult
-from firmware_emu.gbcs.axdr import Array, OctetString, Structure
+from firmware_emu.gbcs.axdr import Array, Data, DoubleLong, DoubleLongUnsigned, Enum, Null, OctetString, Structure
 from hil.devices.metering.billing import (
     ACCUMULATED_DEBT,
     EMERGENCY_CREDIT,
@@ -390,3 +390,43 @@ def test_days_weeks_and_months_of_the_consumer_close_at_their_ends_and_so_many_a
     again = Past()
     again.restore(past.state())
     assert again == past
+
+
+def test_each_term_of_the_account_comes_from_its_attribute() -> None:
+    """RTDS ECS02, ECS03, ECS08 and the objects of SMETS 5.7.5: class 111 the account, 112 a credit, 113 a charge, 9000 own data."""
+    numbers = {
+        (112, "0-0:19.10.1", 9): 1,
+        (112, "0-0:19.10.1", 10): 2,
+        (111, "0-0:19.0.0", 16): 3,
+        (9000, "0-0:94.44.2.10", 2): 4,
+        (9000, "0-0:94.44.2.20", 2): 5,
+        (111, "0-0:19.0.0", 18): 6,
+        (111, "0-0:19.0.0", 19): 7,
+        (113, "0-0:19.20.3", 13): 8,
+        (113, "0-0:19.20.1", 8): 9,
+        (113, "0-0:19.20.2", 8): 10,
+    }
+    values: dict[tuple[int, str, int], Data] = {key: DoubleLongUnsigned(value) for key, value in numbers.items()}
+    values[21, "0-0:16.0.1", 2] = Array((DoubleLong(-11),))
+    values[111, "0-0:19.0.0", 2] = Structure((Enum(2), Enum(0)))
+    terms = Terms.read(lambda class_id, obis, attribute: values.get((class_id, obis, attribute), Null()))
+    assert (terms.emergency_limit, terms.emergency_threshold, terms.low_credit, terms.max_credit, terms.max_balance) == (1, 2, 3, 4, 5)
+    assert (terms.cap, terms.cap_period, terms.proportion, terms.debt_periods) == (600_000, 7, 8, (9, 10)), "the cap is in pounds"
+    assert (terms.disablement, terms.prepayment, terms.debt_rates) == (-11, True, (0, 0))
+    assert (terms.suspend_emergency, terms.cap_calendar_week) == (False, False)
+    values[111, "0-0:19.0.0", 2] = Structure((Enum(1), Enum(0)))
+    values[21, "0-0:16.0.1", 2] = Array(())
+    credit = Terms.read(lambda class_id, obis, attribute: values.get((class_id, obis, attribute), Null()), cap_calendar_week=True)
+    assert (credit.prepayment, credit.disablement, credit.cap_calendar_week) == (False, 0, True)
+    assert not Terms.read(lambda *_: Structure(())).prepayment
+    nothing = Terms.read(lambda *_: Null())
+    assert (nothing.emergency_limit, nothing.low_credit, nothing.cap, nothing.debt_periods) == (0, 0, 0, (0, 0))
+
+
+def test_a_new_account_owes_nothing_and_has_nothing(account: Account) -> None:
+    assert (account.balance, account.emergency, account.accumulated, account.time_debts) == (0, 0, 0, [0, 0])
+    assert (account.payment_debt, account.emergency_limit, account.cap_payments) == (0, 0, [])
+    assert not any((account.emergency_active, account.low, account.available, account.out))
+    older = {name: value for name, value in account.state().items() if name not in ("emergency_limit", "cap_payments")}
+    account.restore(older)
+    assert (account.emergency_limit, account.cap_payments) == (0, [])

@@ -323,3 +323,28 @@ def test_what_is_used_is_counted_at_its_rate_and_split_at_each_threshold() -> No
 def test_a_gas_meters_billing_period_ends_so_many_days_weeks_or_months_on(here: datetime, duration: int, unit: int, falls: bool) -> None:
     """From 15 January 2024. RTDS GCS21d and GCS21k: unit 2 stands for weeks, 3 for months; 1 is days."""
     assert _falls_on(datetime(2024, 1, 15), here, duration, unit) is falls
+
+
+def test_a_tariff_is_read_from_the_objects_of_its_table() -> None:
+    """RTDS ECS01a: calendars 13.0.0 and 13.0.1 (class 20) with their special days (11), prices 19.20.0 and 19.20.5, the standing charge
+    19.20.4 (class 113), thresholds 16.0.11 to 16.0.18 (class 21)."""
+    asked: list[tuple[int, str, int]] = []
+    values = {
+        (113, "0-0:19.20.0", 5): _charge(3, -5, (b"\1", 11)),
+        (113, "0-0:19.20.5", 5): _charge(3, -5, (b"\1", 22)),
+        (113, "0-0:19.20.4", 5): _charge(0, -5, (b"", 33)),
+        (21, "0-0:16.0.11", 2): Array((LongUnsigned(7),)),
+        (21, "0-0:16.0.18", 2): Array((LongUnsigned(8),)),
+    }
+
+    def read(class_id: int, obis: str, attribute: int) -> Structure | Array:
+        asked.append((class_id, obis, attribute))
+        return values.get((class_id, obis, attribute), Array(()))
+
+    tariff = Tariff.read(read)
+    assert (tariff.prices, tariff.secondary_prices, tariff.standing_charge) == ({1: 11}, {1: 22}, 33)
+    assert tariff.thresholds == ((7,), (), (), (), (), (), (), (8,))
+    assert (tariff.table.default, tariff.secondary_table.default) == (1, 201), "the lowest script of each"
+    calendars = {(20, f"0-0:13.0.{number}", attribute) for number in (0, 1) for attribute in (3, 4, 5)}
+    assert calendars | {(11, "0-0:11.0.0", 2), (11, "0-0:11.0.1", 2)} <= {*asked}
+    assert Tariff.read(lambda *_: Array(())).standing_charge == 0

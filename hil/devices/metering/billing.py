@@ -95,9 +95,9 @@ class Terms:
         periods = [int(value) if isinstance(value, Number) else 0 for value in debts(8)]
         threshold = read(21, "0-0:16.0.1", 2)
         return cls(
-            prepayment=isinstance(mode, Structure) and mode[0] == DlmsEnum(PREPAYMENT_MODE),
+            prepayment=isinstance(mode, Structure) and mode.elements[:1] == (DlmsEnum(PREPAYMENT_MODE),),
             taken_from=_taken(read(111, "0-0:19.0.0", 11)),
-            disablement=int(threshold[0]) if isinstance(threshold, Array) and threshold and isinstance(threshold[0], Number) else 0,
+            disablement=int(threshold[0]) if isinstance(threshold, Array) and len(threshold) and isinstance(threshold[0], Number) else 0,
             emergency_limit=number(112, "0-0:19.10.1", 9),
             emergency_threshold=number(112, "0-0:19.10.1", 10),
             low_credit=number(111, "0-0:19.0.0", 16),
