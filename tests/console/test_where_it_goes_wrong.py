@@ -6,7 +6,7 @@ import pytest
 
 from firmware_emu.console.commands.pasted import Pasted, forms, take_apart
 from firmware_emu.console.explain_der import explain_der
-from firmware_emu.console.layers import LayerKnowledge, explain_any
+from firmware_emu.console.layers import LayerKnowledge, _dlms, explain_any
 from firmware_emu.errors import DecodeError
 from hil.console.explain_serial import explain_ash, explain_mt
 from hil.console.explain_xml import explain_xml
@@ -151,3 +151,10 @@ def test_pieces_of_what_was_pasted_are_named_by_their_place(text: bytes, pieces:
 def test_the_body_of_an_http_message_is_all_that_stands_behind_its_head() -> None:
     (piece,) = take_apart(Pasted(b"POST /x HTTP/1.1\r\nA: b\r\n\r\n<a>\r\n\r\n</a>"))[1]
     assert piece.octets == b"<a>\r\n\r\n</a>"
+
+
+@pytest.mark.parametrize(("octets", "read"), [("", "nothing"), ("77", "77")])
+def test_what_is_no_apdu_is_told_by_its_tag(octets: str, read: str) -> None:
+    with pytest.raises(DecodeError) as refused:
+        _dlms(bytes.fromhex(octets), KNOWN)
+    assert str(refused.value) == f"at offset 0, DLMS APDU tag: read {read}, expected d9, da or 0f"

@@ -309,3 +309,13 @@ async def test_the_end_names_any_image_and_a_time_that_never_comes(bench: Bench)
 def test_the_pause_of_a_device_stands_behind_its_address_where_it_names_one(octets: str, milliseconds: int | None) -> None:
     """ZCL 11.13.6: field control bit 0 the node address, bit 1 the minimum block period."""
     assert _pause(bytes.fromhex(octets)) == milliseconds
+
+
+@pytest.mark.parametrize("command", [0x04, 0x08, 0x7F])
+async def test_a_page_or_a_file_of_its_own_cannot_be_asked_for(bench: Bench, command: int) -> None:
+    """An image page request (04), a specific file (08), and a command that there is not."""
+    meter = await joined_meter(bench)
+    (endpoint, *_) = await meter.node.match_descriptors(GPF, OTA.id, server=True)
+    answer = await meter.zcl.request(GPF, endpoint, OTA.id, command, bytes(40), source_endpoint=1)
+    assert answer.default_response is not None
+    assert answer.default_response.status == ZclStatus.UNSUP_CLUSTER_COMMAND
