@@ -204,6 +204,7 @@ def put(octets: bytes, place: int, new: bytes) -> bytes:
         (SUITE_1[:-1], ["CB-01"]),
         (b"", ["CB-01"]),
     ],
+    ids=lambda value: "certificate" if isinstance(value, bytes) else " ".join(value) or "none",  # keys are new in each process
 )
 def test_an_implicit_certificate_breaks_the_rules_named_and_no_other(octets: bytes, broken: list[str]) -> None:
     """Layouts: reference cbke 4."""

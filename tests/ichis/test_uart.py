@@ -49,7 +49,7 @@ def test_octets_follow_one_another_without_a_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "parity", "stop", "inverted"), product((5, 6, 7, 8), ("none", "even", "odd"), (1, 1.5, 2), (True, False))
+    ("count", "parity", "stop", "inverted"), list(product((5, 6, 7, 8), ("none", "even", "odd"), (1, 1.5, 2), (True, False)))
 )
 def test_two_ends_of_the_same_settings_read_each_octet(count: int, parity: str, stop: float, inverted: bool) -> None:
     line = LineProfile(9600, count, parity, stop, inverted)
