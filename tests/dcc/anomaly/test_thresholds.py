@@ -57,6 +57,27 @@ def test_thresholds_that_make_no_sense_are_refused() -> None:
             found.limit_value("1.5", "CreditAmount", low, high)
 
 
+@pytest.mark.parametrize(("low", "high"), [("1", None), (None, "1"), ("1", "1"), ("1", "2"), ("0", "0")])
+def test_a_limit_on_one_side_and_two_that_do_not_cross_are_kept(low: str | None, high: str | None) -> None:
+    minimum, maximum = (None if one is None else Decimal(one) for one in (low, high))
+    found = AnomalyThresholds(DccStore(None))
+    found.limit_value("1.5", "CreditAmount", minimum, maximum)
+    assert [(one.minimum, one.maximum) for one in found.limits()] == [(minimum, maximum)]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "window_s", "taken"), [(0, 1.0, True), (0, 0.5, True), (-1, 1.0, False), (1, 0.0, False), (1, -1.0, False)]
+)
+def test_a_volume_is_not_below_zero_and_its_window_is_above(threshold: int, window_s: float, taken: bool) -> None:
+    found = AnomalyThresholds(DccStore(None))
+    if taken:
+        found.limit_all_users("7.2", threshold, window_s)
+    else:
+        with pytest.raises(ThresholdError, match=f"read {threshold} requests in {window_s:g} s"):
+            found.limit_all_users("7.2", threshold, window_s)
+    assert [(one.threshold, one.window_s) for one in found.volumes()] == ([(threshold, window_s)] if taken else [])
+
+
 def test_the_command_line_sets_and_shows_them(tmp_path: Path) -> None:
     path = tmp_path / "dcc.sqlite"
     DccStore(path).close()

@@ -203,3 +203,18 @@ def test_frequency_format_and_transfer_are_settings_and_a_late_feed_is_noticed(b
     assert bench.feed.overdue() == ()
     bench.now += 1
     assert bench.feed.overdue() == ((RDP, Fuel.ELECTRICITY, settings.overdue_after_s + 1),)
+
+
+def test_a_file_of_which_nothing_is_taken_is_answered_with_its_number_and_no_row(bench: Bench) -> None:
+    assert bench.send(bench.file(1, row(), row(SECOND, mpxn=MPAN_2))).taken_rows == 2
+    forged = bench.send(bench.file(2, row(SECOND)), SUPPLIER)
+    assert (forged.sequence, forged.state, forged.taken_rows) == (2, "rejected", 0)
+    repeated = bench.send(bench.file(1, row(SECOND)))
+    assert (repeated.sequence, repeated.state, repeated.taken_rows) == (1, "repeated", 0)
+    assert repeated.problems == ("sequence 1 was taken before, expected 2",)
+    held = bench.send(bench.file(4, row(SECOND)))
+    assert (held.sequence, held.state, held.taken_rows) == (4, "held", 0)
+    assert held.problems == ("sequence 4 came before 2, 3: held until they come, or a refresh",)
+    malformed = bench.feed.receive(b"rubbish", b"")
+    assert (malformed.sequence, malformed.state, malformed.taken_rows) == (0, "malformed", 0)
+    assert bench.supplier() == SUPPLIER

@@ -77,6 +77,19 @@ def test_while_a_registration_is_in_dispute_the_named_copy_is_master(keystore: K
         assert bench.supplier() == SECOND
 
 
+def test_a_row_that_proved_wrong_is_withdrawn_though_the_agreed_party_begins_after_it(keystore: Keystore) -> None:
+    bench = Bench(keystore, replace(feed_settings(), master="RDP"))
+    bench.send(bench.file(1, row()))
+    dispute = bench.feed.disputes.open(Row(MPAN, UserRole.IS, SECOND, bench.now - 1))
+    assert bench.supplier() == SECOND
+    resolved = bench.feed.disputes.resolve(dispute.number, SUPPLIER, bench.now + 60, "the change was withdrawn")
+    assert (resolved.state, resolved.resolution) == ("resolved", "the change was withdrawn")
+    assert bench.supplier() == SUPPLIER
+    assert not bench.feed.disputes.open_on(MPAN, UserRole.IS)
+    with pytest.raises(DisputeError, match=f"dispute {dispute.number} is resolved already"):
+        bench.feed.disputes.resolve(dispute.number, SECOND, 0.0, "again")
+
+
 def test_there_is_no_dispute_where_both_copies_say_the_same(bench: Bench) -> None:
     bench.send(bench.file(1, row()))
     with pytest.raises(DisputeError, match="no dispute"):
