@@ -84,6 +84,13 @@ def supplier_of(board: Board, target: Eui64) -> Eui64:
     return board.parties.gas_supplier if target in gas else board.parties.supplier
 
 
+def joined_by(board: Board, target: Eui64, other: Eui64) -> Eui64:
+    """The Device whose supplier joins ``target`` with another one (8.7): the meter of the two, whose parties alone may name it, else the
+    target."""
+    meters = {row.eui for row in board.device if device_type(row.type) in METERS}
+    return other if other in meters and target not in meters else target
+
+
 def hold_and_register(dcc: Dcc, board: Board) -> None:
     """Which supplier the gas Devices hold, and who is registered for the meters' MPxNs."""
     for eui in (*(row.eui for row in board.device if device_type(row.type) in GAS), board.hub.gpf):

@@ -15,6 +15,7 @@ from firmware_emu.device.event_log import LogName
 from firmware_emu.errors import NotAvailable
 from firmware_emu.ids import Eui64
 from hil.bench import deeds
+from hil.bench.dcc_board import joined_by
 from hil.bench.home import Home
 from hil.bench.station import Station
 from hil.console.inside import event_name, inside
@@ -194,7 +195,8 @@ class DeviceNoun(RigNoun):
         return _JOINED
 
     async def _associate(self, variant: str, target: str, other: str) -> Outcome:
-        return await self.ask(variant, self.target(target), {"OtherDeviceID": self.target(other)})
+        one, two = self.target(target), self.target(other)
+        return await self.ask(variant, one, {"OtherDeviceID": two}, about=joined_by(self.bench.board, one, two))
 
 
 class Sleeper(DeviceNoun):

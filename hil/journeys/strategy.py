@@ -17,7 +17,7 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
 from firmware_emu.errors import CommsHubError
 from firmware_emu.ids import Eui64
-from hil.bench.dcc_board import addition, certify, list_hub, notification, supplier_of
+from hil.bench.dcc_board import addition, certify, joined_by, list_hub, notification, supplier_of
 from hil.dcc.base.results import Outcome
 from hil.dcc.dcc import Dcc
 from hil.dcc.duis.document import Content
@@ -254,7 +254,8 @@ class Strategy:
 
     async def associate(self, variant: str, target: Eui64, other: Eui64) -> Outcome:
         """8.7: join ``target`` with another Device."""
-        return await self.send(target, variant, target, {"OtherDeviceID": other}, wait_s=DEVICE_WAIT_S)
+        about = joined_by(self.premises.board, target, other)
+        return await self.send(about, variant, target, {"OtherDeviceID": other}, wait_s=DEVICE_WAIT_S)
 
     # --- service requests
 
