@@ -332,7 +332,8 @@ class HomeJourney(Strategy):
         async with self.steps.step(name) as values:
             await self.gas_pushes()
             pushed = self.gsme.mirror.pushed(METERING.id, CURRENT_SUMMATION)
-            assert isinstance(pushed, int)
+            if not isinstance(pushed, int):
+                raise StepFailed("the hub has confirmed no summation that the gas meter pushed")
             outcome = need(await self.ask("4.1.1", self.gpf))
             read = _summation(outcome)
             values["read"], values["pushed"] = read, pushed
