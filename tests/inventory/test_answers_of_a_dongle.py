@@ -203,8 +203,9 @@ async def test_zigpy_znp_reads_each_question_of_the_probe() -> None:
         (znp(version=b""), "of unknown version", None),
         (znp(version=b"\xfe" + PONG + TOLD), "2.7.1", None),
         (znp(pong=b"\xfe\x00" + PONG), "2.7.1", None),
+        (znp(pong=b"\xfe" + PONG + b"\x00"), "2.7.1", None),
     ],
-    ids=["wrong check octet", "no version", "another answer first", "noise that looks like a start"],
+    ids=["wrong check octet", "no version", "another answer first", "noise that looks like a start", "noise around it"],
 )
 async def test_a_coordinator_is_told_by_intact_frames_alone(answers: list[bytes], version: str, address: Eui64 | None) -> None:
     assert await ask_znp(Far(answers), 115200) == Firmware("Z-Stack ZNP", version, 115200, None, "znp", address)
@@ -277,12 +278,13 @@ async def asked_last(answer: bytes, *, rate: int = 230400) -> Firmware | None:
     [
         (cpc(0x06, versions(4, 5, 6)), "4.5.6"),
         (b"\x14\x14" + cpc(0x06, versions(4, 5, 0x010203)), "4.5.66051"),
+        (b"\x14" + cpc(0x06, versions(4, 5, 6)) + b"\x14", "4.5.6"),
         (cpc(0x06, versions(4, 5, 6))[:-1], None),
         (cpc(0x06, versions(4, 5, 6)[:11]), None),
         (cpc(0x02, versions(4, 5, 6)), None),
         (cpc(0x06, versions(4, 5, 6))[:5] + b"\x00\x00" + cpc(0x06, versions(4, 5, 6))[7:], None),
     ],
-    ids=["whole", "noise that looks like a start", "cut off", "short", "another command", "wrong check of the header"],
+    ids=["whole", "noise that looks like a start", "noise around it", "cut off", "short", "another command", "wrong check of the header"],
 )
 async def test_a_cpc_version_is_read_from_a_whole_frame(answer: bytes, version: str | None) -> None:
     found = await asked_last(answer)
