@@ -169,9 +169,10 @@ async def test_a_ramp_in_steps_of_more_than_a_quarter_of_a_volt_is_not_given(clo
         (0.5, 0.625, [12, 12.5], []),
         (0.5, 0.75, [12, 12.5], ["12 V were asked for at the pins, there are 11.75 V"]),
         (0.5, 0.25, [12, 12.5], ["12 V were asked for at the pins, there are 12.25 V"]),
+        (11.5, 0.0, [12, 23.5], ["12 V were asked for at the pins, there are 23.5 V"]),
         (12.0, 0.0, [12], []),
     ],
-    ids=["nothing lost", "lost the same", "nearly", "more lost", "less lost", "no volts at all"],
+    ids=["nothing lost", "lost the same", "nearly", "more lost", "less lost", "half a volt there", "no volts at all"],
 )
 async def test_volts_at_the_pins_are_corrected_once_and_doubted_then(
     clock: Clock, lost: float, again: float, told: list[float], doubts: list[str]
@@ -186,7 +187,7 @@ async def test_a_rise_ends_where_the_hub_runs_and_finds_the_middle_of_the_last_s
     await step(bench, "rise", {"from": 9, "to": 11, "step": 0.5})
     assert bench.supply.told == [9, 9.5, 10]
     assert bench.seconds() == 3.0  # twice the delay of the profile at each
-    assert bench.values["found"].value == 9.75
+    assert (bench.values["found"].value, bench.values["found"].u) == (9.75, Reading(9.75).widened(0.25).u)
 
 
 @pytest.mark.parametrize(("end", "runs"), [(10.0, True), (9.9, False)])
@@ -268,10 +269,11 @@ async def test_an_outage_has_the_hosts_hold_up_within_it_and_ac_restored_after_i
         ((0.0, 0.0), (180.0, 180.0), True),
         ((0.0, 0.0), (179.0, 179.998), False),
         ((0.0, 0.0), (180.002, 181.0), False),
+        ((0.0, 0.0), (179.5, 180.5), True),
         ((0.0, 0.5), (180.25, 180.25), True),
         ((0.0, 0.5), (180.75, 181.0), False),
     ],
-    ids=["at the threshold", "below it", "above it", "begun within a time", "begun late"],
+    ids=["at the threshold", "below it", "above it", "ended within a time", "begun within a time", "begun late"],
 )
 def test_an_outage_that_may_be_on_either_side_of_the_threshold_is_doubted(
     clock: Clock, began: tuple[float, float], ended: tuple[float, float], doubted: bool
@@ -291,6 +293,28 @@ async def test_the_bit_clock_is_off_by_percent_and_noise_comes_at_a_third_of_it(
     await step(bench, "noise", 5)
     assert bench.set_lines == [LineProfile(38400, 8, "none", 1), LINE]
     assert bench.sent == bytes(5)
+
+
+async def test_steps_of_the_hand_and_of_the_line_do_what_they_are_named_after(clock: Clock) -> None:
+    bench, seated, cut = Bench(clock), [], []
+
+    async def seat(into: bool) -> None:
+        seated.append(into)
+
+    async def cut_off(why: str) -> None:
+        cut.append(why)
+
+    wan = SimpleNamespace(coverage=None, cut=cut_off)
+    more = {"seat": seat, "station": SimpleNamespace(sm_wan=wan)}
+    for name, one in more.items():
+        setattr(bench, name, one)
+    await step(bench, "insert", True)
+    await step(bench, "withdraw", True)
+    assert seated == [True, False]
+    await step(bench, "coverage", True)
+    assert (wan.coverage, cut) == (True, [])
+    await step(bench, "coverage", False)
+    assert (wan.coverage, cut) == (False, ["no SM WAN coverage"])
 
 
 # -- the count

@@ -157,6 +157,7 @@ async def test_an_answer_goes_to_the_pan_of_its_partner_and_a_default_response_n
     await port.send(METER, ApsFrame(0x0800, ZclFrame.general(0x0B, bytes(2)).encode(), 1, 1))
     await port.send(METER, ApsFrame(0x0800, ZclFrame.of_cluster(0x0B, bytes(2)).encode(), 1, 1))
     assert [(device, pan) for device, pan, _ in sent.frames] == [(METER, 0x1A62), (DISPLAY, 0xFFFF), (METER, 0x1A62)]
+    assert [ZclFrame.decode(frame.payload).command for _, _, frame in sent.frames] == [0x03, 0x03, 0x0B]
     assert await port.match_descriptors(METER, 0x0800, server=True) != ()
     assert await port.match_descriptors(METER, 0x0702, server=True) == ()
 
