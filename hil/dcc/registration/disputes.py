@@ -85,8 +85,7 @@ class Disputes:
             if dispute.state != "open":
                 raise DisputeError(f"dispute {number} is {dispute.state} already")
             self._registration.forget_from(dispute.mpxn, dispute.role, begins)
-            if dispute.provider_says != user:
-                self._registration.withdraw(dispute.mpxn, dispute.role, dispute.provider_says, dispute.provider_begins)
+            self._registration.withdraw(dispute.mpxn, dispute.role, dispute.provider_says, dispute.provider_begins)
             self._registration.register(dispute.mpxn, dispute.role, user, begins)
             self._store.execute(
                 "UPDATE registration_disputes SET state = 'resolved', resolution = ? WHERE number = ?", (resolution, number)

@@ -77,6 +77,16 @@ def test_while_a_registration_is_in_dispute_the_named_copy_is_master(keystore: K
         assert bench.supplier() == SECOND
 
 
+def test_the_party_in_dispute_may_be_agreed_from_a_later_date_than_its_provider_said(keystore: Keystore) -> None:
+    bench = Bench(keystore, replace(feed_settings(), master="RDP"))
+    bench.send(bench.file(1, row()))
+    dispute = bench.feed.disputes.open(Row(MPAN, UserRole.IS, SECOND, bench.now - 1))
+    bench.feed.disputes.resolve(dispute.number, SECOND, bench.now + 60, "it takes over a minute from now")
+    assert bench.supplier() == SUPPLIER
+    bench.now += 60
+    assert bench.supplier() == SECOND
+
+
 def test_a_row_that_proved_wrong_is_withdrawn_though_the_agreed_party_begins_after_it(keystore: Keystore) -> None:
     bench = Bench(keystore, replace(feed_settings(), master="RDP"))
     bench.send(bench.file(1, row()))
