@@ -99,9 +99,10 @@ FULL_THEN_OUT_OF_POWER = [
     (Mutation("power", 0.2381439208984375, 18909), Mutation("full", 0.231201171875, 27366)),
     (Mutation("full", 0.32464599609375, 42305), Mutation("power", 0.2017364501953125, 14335)),
     (Mutation("power", 0.69927978515625, 29832), Mutation("full", 0.694915771484375, 27331), Mutation("beside", 0.361328125, 40559)),
+    (Mutation("full", 0.00390625, 10240), Mutation("power", 0.0546875, 6), Mutation("between", 0.0, 132)),
 ]
 """The store of a hub whose medium is full closes itself and syncs its file before it removes its log, as strace shows
-(``tests/test_power_loss.py``): power that goes then takes neither."""
+(``tests/test_power_loss.py``): power that goes then takes neither. Somebody who had it open beside does so, as the last one to close it."""
 
 
 @pytest.mark.parametrize("changes", FULL_THEN_OUT_OF_POWER)

@@ -133,8 +133,9 @@ class _Work:
         if self.synchronous >= FULL or not self.synced:
             self.synced = self.image()
 
-    def _mark_closed(self) -> None:
-        """A store that fails may close itself: it brings its log into the file, syncs that, and only then removes the log."""
+    def mark_closed(self) -> None:
+        """Whoever closes a store last, as one that fails does by itself, brings its log into the file, syncs that, and only then removes
+        the log."""
         image = self.image()
         if self.synchronous and self.synced.get(self._log) and not image[self._log]:
             self.synced = image
@@ -159,7 +160,7 @@ class _Work:
             else:
                 self.got(self.store.draw())
         except CommsHubError:
-            self._mark_closed()
+            self.mark_closed()
             raise
         self._mark()
 
@@ -236,6 +237,7 @@ class Stores:
             except CommsHubError:
                 fell = True
             around.close()
+            work.mark_closed()  # by whoever was beside it, as the last one to close it
             for one in after:
                 one()
             if fell and not after:  # as its owner is told to: end, and start again
