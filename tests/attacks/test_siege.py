@@ -66,6 +66,10 @@ FOUND = [
     ("meanings", (Mutation("value", 0.7529296875, 32), Mutation("request", 0.0, 3))),
     ("certificates", (Mutation("field's octet", 0.584228515625, 57016),)),
     ("certificates", (Mutation("field's octet", 0.5865936279296875, 8665),)),
+    (
+        "hub-store",
+        (Mutation("kill", 0.515625, 20224), Mutation("beside", 0.51763916015625, 0), Mutation("kill", 0.5058746337890625, 33156)),
+    ),
 ]
 """Finds of the search, mended since: a header, a text, the name of a column and an owner's epoch, damaged, that ended as tracebacks; a
 request that chooses nothing, of which the DCC made a Command; years of less than four digits and the end of a day, which the user's own

@@ -267,7 +267,10 @@ def _at_statement(work: _Work, number: int, act: Callable[[], None]) -> Iterator
 
 
 def _ends(work: _Work, random: Random, around: contextlib.ExitStack, after: list[Callable[[], None]], power: bool) -> None:
-    """The process ends before a statement, or the power does: the step that is under way was returned to nobody."""
+    """The process ends before a statement, or the power does: the step that is under way was returned to nobody. It ends once in a step:
+    how another end would have left the files is of a time that never was."""
+    if after:
+        return
     before = (list(work.drawn), work.written, set(work.tried), dict(work.synced))
     found: Image = {}
     around.enter_context(_at_statement(work, random.randint(1, 8), lambda: found.update(work.image())))
