@@ -199,6 +199,7 @@ CASES: list[tuple[CertificateProfile, Odd | bytes, str]] = [
     (ORG, Odd(usage=bytes.fromhex("03020410")), "KU-04 KU-08"),
     (ORG, Odd(usage=bytes.fromhex("03020204")), "KU-04 KU-07"),
     (ORG, Odd(usage=bytes.fromhex("0303070080")), "KU-04"),
+    (ORG, Odd(usage=bytes.fromhex("0303068041")), "DER-07 KU-04"),
     (DEV, device(bytes.fromhex("03020520")), "KU-03 KU-08"),
     (ICA, authority(usage=bytes.fromhex("03020204")), "KU-06"),
     (ICA, authority(usage=SIGN), "KU-05 KU-06"),

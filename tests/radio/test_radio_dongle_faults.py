@@ -192,3 +192,13 @@ def test_a_damaged_octet_never_comes_out_as_flow_control_unless_it_is_asked_for(
     damaged = line.to_host(frame)
     (changed,) = [new for old, new in zip(frame, damaged, strict=True) if old != new]
     assert changed not in (0x11, 0x13)
+
+
+@pytest.mark.parametrize("fault", ["lost", "damaged", "doubled"])
+def test_of_frames_to_a_host_the_share_that_is_laid_is_met_by_its_fault_and_by_no_other(fault: str) -> None:
+    frame = bytes(range(10))
+    line = FaultyLine(NcpFaults(seed=5, **{fault: 0.1}), len)
+    met = [line.to_host(frame) for _ in range(1000)]
+    found = {"lost": met.count(b""), "doubled": met.count(frame + frame), "damaged": sum(len(one) == 10 and one != frame for one in met)}
+    assert {name for name, count in found.items() if count} == {fault}
+    assert 50 < found[fault] < 150
