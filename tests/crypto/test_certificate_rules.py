@@ -57,6 +57,11 @@ def years(first: bytes, last: bytes) -> Odd:
     return Odd(validity=sequence(first, last))
 
 
+def without_authority(role: bytes, begins: str, ends: str) -> Odd:
+    """An organisation's certificate without the authority's key identifier, as one of a root is."""
+    return Odd(subject=subject(role), authority=None, validity=sequence(utc(begins), general(ends)))
+
+
 def root(**odd: object) -> Odd:
     fields: dict[str, object] = {"issuer": ROOT_NAME, "subject": ROOT_NAME, "authority": None, "more": BASIC_CA + APEX, **odd}
     return authority(**fields)  # type: ignore[arg-type]
@@ -235,36 +240,12 @@ CASES: list[tuple[CertificateProfile, Odd | bytes, str]] = [
     (ORG, Odd(identifier=bytes(8)), "KID-04"),
     (ORG, Odd(authority=None), "KID-05"),
     (ORG, Odd(subject=subject(b"87"), authority=None), "KID-05"),
-    (
-        ORG,
-        Odd(subject=subject(b"08"), authority=None, validity=sequence(utc("180101000000Z"), general("21180101000000Z"))),
-        "KID-06 ORG-11",
-    ),
-    (
-        ORG,
-        Odd(subject=subject(b"89"), authority=None, validity=sequence(utc("180101000000Z"), general("21180101000000Z"))),
-        "KID-06 ORG-11",
-    ),
-    (
-        ORG,
-        Odd(subject=subject(b"137"), authority=None, validity=sequence(utc("180101000000Z"), general("21180101000000Z"))),
-        "KID-06 ORG-03 ORG-11",
-    ),
-    (
-        ORG,
-        Odd(subject=subject(b"02"), authority=None, validity=sequence(utc("180101000000Z"), general("21180101000000Z"))),
-        "KID-05 ORG-11",
-    ),
-    (
-        ORG,
-        Odd(subject=subject(b"87"), authority=None, validity=sequence(utc("180101000000Z"), general("21170101000000Z"))),
-        "KID-05 ORG-11",
-    ),
-    (
-        ORG,
-        Odd(subject=subject(b"87"), authority=None, validity=sequence(utc("190101000000Z"), general("21180101000000Z"))),
-        "KID-05 ORG-11",
-    ),
+    (ORG, without_authority(b"08", "180101000000Z", "21180101000000Z"), "KID-06 ORG-11"),
+    (ORG, without_authority(b"89", "180101000000Z", "21180101000000Z"), "KID-06 ORG-11"),
+    (ORG, without_authority(b"137", "180101000000Z", "21180101000000Z"), "KID-06 ORG-03 ORG-11"),
+    (ORG, without_authority(b"02", "180101000000Z", "21180101000000Z"), "KID-05 ORG-11"),
+    (ORG, without_authority(b"87", "180101000000Z", "21170101000000Z"), "KID-05 ORG-11"),
+    (ORG, without_authority(b"87", "190101000000Z", "21180101000000Z"), "KID-05 ORG-11"),
     (ORG, Odd(authority=tlv(0x80, bytes(7))), "KID-09"),
     (ORG, Odd(authority=tlv(0x81, bytes(8))), "KID-08"),
     (ORG, Odd(authority=b""), ""),
