@@ -32,6 +32,8 @@ from security_mutants import Mutant, copied, run_in
 PACKAGES = ("firmware_emu", "ichis", "hil")
 WIDER = ["tests/e2e/test_journey.py", "tests/e2e/test_alert_rows.py", "tests/contract"]
 """Tests of the whole path, for what the file's own folder lets live."""
+WIDER_S = 240
+"""Seconds of processor that one of them may take."""
 LINES, COSTS = ROOT / "runs" / "lines.coverage", ROOT / "runs" / "tests.xml"
 """The lines that each test ran, and what it cost, as ``tools/test --lines`` leaves them."""
 SURVIVORS = ROOT / "tests" / "survivors.csv"
@@ -49,7 +51,8 @@ class Drawn(Mutant):
     line: int = 0
     function: str = ""
     seconds: float = 0.0
-    """Those that its tests took when they were recorded."""
+    """Those that its tests took when they were recorded, and the dearest of them."""
+    dearest: float = 0.0
     everywhere: bool = True
 
     @property
@@ -142,11 +145,11 @@ class Recorded:
         chosen, took = list[str](), 0.0
         # the last hold a table to its source, and run no line of it
         for group, share in ((tests & of_folder, 2), (tests - of_folder, 3), (set() if function and tests else of_folder - tests, 4)):
-            for test in sorted(group, key=lambda test: (self._cost(test), test)):
-                if chosen and took + self._cost(test) > TRIED_S * share / 3:
+            for test in sorted(group, key=lambda test: (self.cost(test), test)):
+                if chosen and took + self.cost(test) > TRIED_S * share / 3:
                     break
                 chosen.append(test)
-                took += self._cost(test)
+                took += self.cost(test)
         order = list(dict.fromkeys(test.partition("::")[0] for test in chosen))
         return sorted(chosen, key=lambda test: order.index(test.partition("::")[0])), took
 
@@ -158,7 +161,8 @@ class Recorded:
         ran = self.ran.get(str(file), {})
         return {test for line in lines for test in ran.get(line, ()) if test}
 
-    def _cost(self, test: str) -> float:
+    def cost(self, test: str) -> float:
+        """Seconds of processor that a test took; one where nobody has recorded it."""
         return self.seconds.get(_in_junit(test), 1.0)
 
     @cached_property
@@ -223,7 +227,10 @@ def sample(count: int, seed: int, pattern: str = "", known: Recorded | None = No
             function = defined(source, place.line)[0]
             everywhere = known is None or not function or not tests or known.by_programs(file, place.line)
             why = reasons.get((str(file), source.splitlines()[place.line - 1].strip(), place.old, place.new), "")
-            drawn.append(Drawn(name, str(file), source, mutant, tests or WIDER, why, [], "", place.line, function, seconds, everywhere))
+            dearest = max(map(known.cost, tests), default=0.0) if known is not None else 0.0
+            drawn.append(
+                Drawn(name, str(file), source, mutant, tests or WIDER, why, [], "", place.line, function, seconds, dearest, everywhere)
+            )
     return drawn
 
 
@@ -265,7 +272,9 @@ def _loaded_fates(mutants: list[Drawn]) -> Iterator[tuple[Drawn, str]]:
     """Fates of changes inside functions, each made where all tests are loaded already; the tests of the whole path judge at last."""
 
     def told(chosen: dict[int, Drawn], wider: bool) -> Iterator[tuple[int, Drawn, dict[str, Any]]]:
-        facts = [(number, _watched(one), [] if wider else one.tests, _limit_s(one)) for number, one in chosen.items()]
+        facts = [
+            (number, _watched(one), *(([], WIDER_S) if wider else (one.tests, 20 + 3 * one.dearest))) for number, one in chosen.items()
+        ]
         files = WIDER if wider else sorted({test.partition("::")[0] for one in chosen.values() for test in one.tests})
         for answer in run({"mode": "kill", "mutants": facts}, files) if chosen else ():
             yield answer["number"], chosen[answer["number"]], answer

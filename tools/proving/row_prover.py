@@ -5,7 +5,7 @@ these rows, those that cost least (seconds by the test's name in JUnit), and non
 ``{"mode": "judge", "proofs": [[row, test, watched]], "out": ...}`` runs each test sound and with its mutant;
 ``{"mode": "find", "wanted": {row: [[test, [watched, ...]]]}, "out": ...}`` runs mutants until one turns a test red;
 ``{"mode": "kill", "mutants": [[number, watched, [test, ...], seconds]], "out": ...}`` runs the tests of each mutant (none: all) until one
-is red that is green without it, or they have taken so many seconds of processor: a mutant that goes round for ever is noticed too.
+is red that is green without it, or takes more seconds of processor than these: a mutant that goes round for ever is noticed too.
 Each answer is a line of JSON in ``out``.
 """
 
@@ -15,8 +15,10 @@ import contextlib
 import json
 import os
 import resource
+import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -33,6 +35,8 @@ LIMIT_S = 240
 Each program that a test starts has as many of its own."""
 STANDS_STILL = 8
 """So many times as long on the wall for one that waits for what never comes; a busy machine alone takes no test there."""
+_BEGINS = b"."
+"""Told by the child at each test."""
 
 
 class Prover:
@@ -113,7 +117,7 @@ class Prover:
             left = [items[test] for test in tests if test in items] if tests else list(items.values())
             asked, red, unsound = len(left), "", ""
             while left and not red:
-                outcomes, _ = _watched(left, watched, limit_s)
+                outcomes, _ = _watched(left, watched, limit_s, until_red=True)
                 if "" in outcomes:
                     unsound = f"the change could not be made: {outcomes['']}"
                     break
@@ -142,12 +146,13 @@ def _traced(items: list[pytest.Item]) -> list[dict[str, Any]]:
     with TemporaryDirectory(prefix="chub-trace-") as folder:
         own = Path(folder) / "own"
 
-        def run() -> str:
+        def run(begins: Callable[[], None]) -> str:
             os.environ["CHUB_TRACE"] = folder  # for programs that the tests start
             entered = through_doors.trace()
             with own.open("w", encoding="utf-8") as file:
                 for item, after in zip(items, [*items[1:], items[-1]], strict=True):
                     through_doors.forget(entered)
+                    begins()
                     began = _processor_s()
                     outcome = _outcome(item, items, after)
                     seconds = round(_processor_s() - began, 2)
@@ -156,7 +161,7 @@ def _traced(items: list[pytest.Item]) -> list[dict[str, Any]]:
                     file.flush()
             return "done"
 
-        _in_a_process(run, len(items))
+        _in_a_process(run, LIMIT_S)
         answers = [json.loads(line) for line in own.read_text(encoding="utf-8").splitlines()]
         for answer in answers[1:]:
             answer["seconds"] += answers[0]["seconds"]  # alone it would make the module's fixtures too
@@ -170,15 +175,17 @@ def _processor_s() -> float:
     return sum(os.times()[:4])
 
 
-def _watched(items: list[pytest.Item], watched: Watched, until_red_s: float = 0) -> tuple[dict[str, str], list[str]]:
+def _watched(
+    items: list[pytest.Item], watched: Watched, limit_s: float = LIMIT_S, until_red: bool = False
+) -> tuple[dict[str, str], list[str]]:
     """Outcome of each test with the function watched, and the doors by which it was entered; an empty one for a call past all doors.
 
-    ``until_red_s``: run them only until one fails, and no longer than so many seconds of processor (0: run all of them). The key ""
-    stands for a change that could not be made."""
+    ``limit_s``: seconds of processor that each of them may take. ``until_red``: run them only until one fails. The key "" stands for a
+    change that could not be made."""
     with TemporaryDirectory(prefix="chub-watch-") as folder:
         notes, told = Path(folder) / "passed", Path(folder) / "told"
 
-        def run() -> str:
+        def run(begins: Callable[[], None]) -> str:
             os.environ["CHUB_PASSED"] = str(notes)
             try:
                 through_doors.watch(watched)
@@ -187,14 +194,15 @@ def _watched(items: list[pytest.Item], watched: Watched, until_red_s: float = 0)
                 return "done"
             with told.open("w", encoding="utf-8") as file:
                 for item, after in zip(items, [*items[1:], items[-1]], strict=True):
+                    begins()
                     outcome = _outcome(item, items, after)
                     file.write(json.dumps([item.nodeid, outcome]) + "\n")
                     file.flush()
-                    if until_red_s and outcome == "failed":
+                    if until_red and outcome == "failed":
                         break
             return "done"
 
-        ended = _in_a_process(run, len(items), until_red_s)
+        ended = _in_a_process(run, limit_s)
         known = dict(json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()) if told.exists() else {}
         outcomes = {item.nodeid: known.get(item.nodeid, ended) for item in items} | ({"": known[""]} if "" in known else {})
         return outcomes, sorted(set(notes.read_text(encoding="utf-8").splitlines())) if notes.exists() else []
@@ -207,40 +215,46 @@ def _outcome(item: pytest.Item, together: list[pytest.Item], after: pytest.Item)
     return "failed" if "failed" in outcomes else "skipped" if "skipped" in outcomes else "passed"
 
 
-def _in_a_process(run: Callable[[], str], tests: int = 1, limit_s: float = 0) -> str:
-    """Value of ``run`` in a child process; ``astray`` where it does not end, ``broken`` where the process ends by itself."""
-    processor_s = limit_s or LIMIT_S * tests
+def _in_a_process(run: Callable[[Callable[[], None]], str], limit_s: float) -> str:
+    """Value of ``run`` in a child process; ``astray`` where a test does not end, ``broken`` where the process ends by itself.
+
+    ``run`` calls what it is given where a test begins; each has so many seconds of processor."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
+
+        def begins() -> None:
+            resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + limit_s) + 1, resource.RLIM_INFINITY))
+            os.write(write, _BEGINS)
+
         outcome = "broken"
         try:
             os.setpgid(0, 0)
             os.close(read)
-            resource.setrlimit(resource.RLIMIT_CPU, (int(processor_s), resource.RLIM_INFINITY))
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
-            outcome = run()
+            outcome = run(begins)
         finally:
             os.write(write, outcome.encode())
             os._exit(0)
     os.close(write)
+    told = b""
     try:
-        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError()))
-        signal.alarm(int(processor_s * STANDS_STILL))
-        try:
-            told = os.read(read, 100).decode()
-        except TimeoutError:
-            told = "astray"
+        while not told:
+            if not select.select([read], [], [], limit_s * STANDS_STILL)[0]:
+                told = b"astray"
+            elif octets := os.read(read, 4096):
+                told = octets.strip(_BEGINS)
+            else:
+                break
     finally:
-        signal.alarm(0)
         os.close(read)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)
         _, ended = os.waitpid(child, 0)
     used_up = os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGXCPU
-    return told or ("astray" if used_up else "broken")
+    return told.decode() or ("astray" if used_up else "broken")
 
 
 def pytest_configure(config: pytest.Config) -> None:
