@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, settings
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.pki import DEFAULT_DEVICES, make_pki
+from firmware_emu.ownership import held_places
 from tests.bench_time import followed, new_event_loop
 
 settings.register_profile("bench", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test judges by the wall clock
@@ -121,6 +122,13 @@ def postgresql() -> Iterator[str]:
 
     with server() as url:
         yield url
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _lines_and_ports_are_given_back() -> Iterator[None]:
+    """A terminal's number and a port's are soon another's: one that is still owned here keeps that other out."""
+    yield
+    assert [held.what for held in held_places() if held.process == os.getpid()] == []
 
 
 @pytest.fixture(autouse=True)

@@ -321,15 +321,14 @@ class ZigpyRadio:
         self._book.stop()
         for task in tuple(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         open_ = [dongle for dongle in (self._dongle, self._lost) if dongle is not None]
         self._dongle = self._lost = self._permits.dongle = None  # at once: what follows may be cancelled, and start() come next
-        try:
+        async with contextlib.AsyncExitStack() as stack:  # all of it, also where a wait is cancelled
+            stack.callback(self._let_go)
             for dongle in open_:
-                dongle.abandon("CLOSED")
-                await dongle.close()
-        finally:
-            self._let_go()
+                stack.push_async_callback(dongle.close)
+                stack.callback(dongle.abandon, "CLOSED")
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _let_go(self) -> None:
         if self._owner is not None:

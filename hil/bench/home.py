@@ -98,6 +98,8 @@ class Home:
         self.hub_trouble: CommsHubError | None = None
         """Why the hub ended by itself, if it did."""
         self._hub_life: asyncio.Task[None] | None = None
+        self._lives: set[asyncio.Task[None]] = set()
+        """Those of the hub that have not ended: an earlier one may be closing what it had open."""
         self.on_gone: Callable[[CommsHubError], None] | None = None
         """Called when a dongle on a port goes away while it is used."""
         self.radio_path = board.radio.path
@@ -255,6 +257,8 @@ class Home:
             self.ncp.power(on)
         if on and self.wan is not None:
             self._hub_life = supervised(self._live(self.wan), "the hub", self.trace)
+            self._lives.add(self._hub_life)
+            self._hub_life.add_done_callback(self._lives.discard)
         elif self._hub_life is not None:
             self._hub_life.cancel()
 
@@ -284,11 +288,13 @@ class Home:
                 if not isinstance(trouble, HubFault):  # which the hub has told itself
                     self.trace.emit("hub", "hub", "failed", reason=str(trouble))
         finally:
-            if self.hub is hub:  # else the supply is back already, and another life has begun
-                self.jig.hub_side.drive_device_present(False)
-                self.hub = None
             store.close()
-            await radio.stop()
+            try:
+                if self.hub is hub:  # else the supply is back already, and another life has begun
+                    self.hub = None
+                    self.jig.hub_side.drive_device_present(False)
+            finally:
+                await radio.stop()
 
     def hub_dies(self, before_boot: Callable[[], None], back_s: float = BACK_S) -> None:
         """The hub is dead in this instant, as when its store runs empty in the middle of a write, and boots again after ``back_s``.
@@ -368,32 +374,39 @@ class Home:
         return keys
 
     async def tear_down(self) -> None:
-        """Supply off, every task ended, every file closed."""
-        if self._day_life is not None:
-            self._day_life.cancel()
-            await asyncio.wait({self._day_life})
-        for device in self.devices.values():
-            await device.stop()
-        if self._revival is not None:
-            self._revival.cancel()
-        await self.jig.supply.output(False)
-        try:
-            if self._hub_life is not None:
-                self._hub_life.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._hub_life
-        finally:
-            await self.jig.close()
-            for radio in self._radios:
-                await radio.close()
-            for store in self._stores:
-                store.close()
-            for open_air in self._open_airs:
-                await open_air.close()
-            if self._relay is not None:
-                self._relay.close()
-            if self.ncp is not None:
-                await self.ncp.close()
+        """Supply off, every task ended, every file closed; what one of these meets keeps none of the others from it."""
+        async with contextlib.AsyncExitStack() as last_to_first:
             for recorder in (self._recorder, self._messages):
                 if recorder is not None:
-                    recorder.close()
+                    last_to_first.callback(recorder.close)
+            if self.ncp is not None:
+                last_to_first.push_async_callback(self.ncp.close)
+            if self._relay is not None:
+                last_to_first.callback(self._relay.close)
+            for open_air in self._open_airs:
+                last_to_first.push_async_callback(open_air.close)
+            for store in self._stores:
+                last_to_first.callback(store.close)
+            for radio in self._radios:
+                last_to_first.push_async_callback(radio.close)
+            last_to_first.push_async_callback(self.jig.close)
+            last_to_first.push_async_callback(self._hub_ends)
+            if self._revival is not None:
+                last_to_first.callback(self._revival.cancel)
+            for device in self.devices.values():
+                last_to_first.push_async_callback(device.stop)
+            if self._day_life is not None:
+                self._day_life.cancel()
+                await asyncio.wait({self._day_life})
+
+    async def _hub_ends(self) -> None:
+        try:
+            await self.jig.supply.output(False)
+        finally:
+            for life in self._lives:
+                if not life.cancelling():  # a second time would keep it from closing what it has open
+                    life.cancel()
+            if self._lives:
+                await asyncio.wait(self._lives)
+            if self._hub_life is not None and not self._hub_life.cancelled():
+                self._hub_life.result()

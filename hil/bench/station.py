@@ -99,8 +99,10 @@ class Station(Home):
 
     async def tear_down(self) -> None:
         """The home is switched off, then the DCC closed."""
-        await super().tear_down()
-        await self.dcc.close()
+        try:
+            await super().tear_down()
+        finally:
+            await self.dcc.close()
 
 
 @contextlib.asynccontextmanager

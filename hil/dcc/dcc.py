@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -418,14 +418,11 @@ class Dcc:
             self.bus.tell(MovedElsewhere(name))
 
     async def close(self) -> None:
-        """End connections and timers, close the store."""
-        await self.alerts.close()
-        await self.deferred.close()
-        await self.schedules.close()
-        await self.firmware.close()
-        await self.answers.close()
-        await self.head_end.close()
-        self.store.close()
+        """End connections and timers, close the store: also where one of them cannot end."""
+        async with AsyncExitStack() as last_to_first:
+            last_to_first.callback(self.store.close)
+            for part in (self.head_end, self.answers, self.firmware, self.schedules, self.deferred, self.alerts):
+                last_to_first.push_async_callback(part.close)
 
     def attach_hub(self, link: WanLink, chf: Eui64 | None = None) -> asyncio.Task[None]:
         """Serve the hub behind ``link``; without ``chf`` its first HELLO names it."""

@@ -11,6 +11,7 @@ from firmware_emu.board import Board, load_board
 from firmware_emu.clock import Clock
 from firmware_emu.errors import BoardError, CommsHubError
 from firmware_emu.hub.running import RunningHub
+from firmware_emu.ownership import Held, Owner, held_places
 from firmware_emu.trace import Record, Trace
 from hil.bench.day import load_day
 from hil.bench.home import Home
@@ -109,3 +110,37 @@ def test_a_hub_that_ends_by_any_fault_is_seen_by_whoever_waits(tmp_path: Path, d
         True
     ] * dies
     assert all("secret" not in record.as_json() for record in failed)
+
+
+@pytest.mark.parametrize("part", ["a Device", "the jig", "the supply"])
+def test_a_home_whose_part_fails_while_it_is_torn_down_closes_all_the_rest(
+    tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(start=START, warp=True, grace_s=0)
+    simulated = load_board("simulated")
+    files = [tmp_path / "hub.sqlite", tmp_path / "dcc.sqlite"]
+
+    async def broken(on: bool = False) -> None:
+        raise OSError("it fell off the bench")
+
+    async def main() -> list[Held]:
+        before = held_places()
+        station = Station(simulated, clock, Trace(clock.now), tmp_path, load_keys(simulated), simulated.seed)
+        await station.bring_up()
+        await station.host.power_up()
+        await station.until("the network", lambda: station.hub is not None and station.hub.status.network is not None)
+        assert [one.what for one in held_places() if one not in before] == [f"the dongle at {station.radio_path}"]
+        assert all(Owner.holder(file) for file in files)
+        whose, name = {
+            "a Device": (next(iter(station.devices.values())), "stop"),
+            "the jig": (station.jig, "close"),
+            "the supply": (station.jig.supply, "output"),
+        }[part]
+        with monkeypatch.context() as patch:
+            patch.setattr(whose, name, broken)
+            with pytest.raises(OSError, match="fell off"):
+                await station.tear_down()
+        return [one for one in held_places() if one not in before]
+
+    assert clock.run(main()) == []
+    assert [Owner.holder(file) for file in files] == [None, None]

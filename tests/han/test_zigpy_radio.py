@@ -116,6 +116,19 @@ async def test_a_port_that_another_program_holds_says_so(bench: Bench) -> None:
     await second.stop()
 
 
+async def test_a_stop_that_is_cancelled_while_its_tasks_end_gives_the_dongle_back(bench: Bench) -> None:
+    radio = bench.radio(bench.path)
+    await radio.start()
+    stop = asyncio.ensure_future(radio.stop())
+    await asyncio.sleep(0)
+    stop.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stop
+    second = bench.radio(bench.path)
+    await second.start()
+    await second.stop()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="needs an ordinary user: root may open every port")
 async def test_a_port_that_the_user_may_not_open_says_so(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "port").touch(mode=0)
