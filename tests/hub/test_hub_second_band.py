@@ -11,13 +11,14 @@ from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.device.event_log import EventLog, LogName
 from firmware_emu.errors import RadioError
-from firmware_emu.gbcs.axdr import OctetString, Structure, Unsigned
+from firmware_emu.gbcs.axdr import BitString, OctetString, Structure, Unsigned
 from firmware_emu.gbcs.dlms import Choice, DataNotification, Specification, parse_obis
 from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.hub.device_log import RegisteredType
 from firmware_emu.hub.profile import standard_profile
-from firmware_emu.hub.sub_ghz import ScanOutcome
+from firmware_emu.hub.second_band import SecondBand
+from firmware_emu.hub.sub_ghz import ScanOutcome, ScanTrigger
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
 from hil.radio.air.phy import sub_ghz
@@ -80,6 +81,145 @@ def logged(bench: Bench) -> list[int]:
     return [entry.code for entry in log.entries()]
 
 
+def band(bench: Bench) -> SecondBand:
+    assert bench.hub._running is not None
+    assert bench.hub._running.second_band is not None
+    return bench.hub._running.second_band
+
+
+def suspended(bench: Bench) -> list[str]:
+    """Devices that were suspended, in their order."""
+    return [str(record.target) for record in bench.records if record.event == "suspended"]
+
+
+async def test_a_state_begins_at_its_threshold_and_not_below(bench: Bench) -> None:
+    """The factory's configuration has 1.5 and 2.2 %; the profile's regulated share is 2.8 %."""
+    found = []
+    for hundredths in (0, 149, 150, 219, 220, 279, 280, 279, 220, 219, 150, 149):
+        await spends(bench, hundredths, {})
+        band(bench)._asked.set()  # a Device that joins has it look at once
+        await bench.clock.sleep(1)
+        found.append(band(bench).state.name)
+    rising = ["NORMAL"] * 2 + ["LIMITED"] * 2 + ["CRITICAL"] * 2 + ["REGULATED"]
+    assert found == rising + rising[-2:0:-1]
+
+
+@pytest.mark.clause("GBCS 10.6")
+async def test_in_the_limited_state_one_client_after_the_other_is_suspended_and_in_the_critical_all_but_the_gas_meter(bench: Bench) -> None:
+    """Reference gbcs-spec-notes 10.6: the most talkative that is not yet suspended; critical: all. A suspension is of five minutes."""
+    for device in (GSME, ESME, PPMID):
+        await below(bench, device)
+    await spends(bench, 150, {PPMID: 60, ESME: 50, GSME: 40})
+    assert suspended(bench)[:1] == [str(PPMID)]
+    await spends(bench, 100, {})
+    bench.records.clear()
+    await spends(bench, 230, {PPMID: 60, ESME: 50, GSME: 40})
+    assert sorted(suspended(bench)[-2:]) == sorted([str(ESME), str(PPMID)])
+    assert band(bench).suspended_min(GSME) == 0
+
+
+@pytest.mark.parametrize(("seconds", "minutes"), [(-1, 0), (0, 0), (1, 1), (60, 1), (61, 2), (240, 4), (241, 5), (300, 5)])
+async def test_whoever_is_suspended_is_told_the_minutes_that_are_left_rounded_up(bench: Bench, seconds: int, minutes: int) -> None:
+    band(bench)._suspended[ESME] = bench.clock.now() + seconds
+    assert (band(bench).suspended_min(ESME), band(bench).refuses(ESME)) == (minutes, minutes > 0)
+    assert band(bench).suspended_min(PPMID) == 0
+
+
+async def test_the_next_to_be_suspended_is_the_most_talkative_that_is_free_and_else_the_one_with_least_time_left(bench: Bench) -> None:
+    made = band(bench)
+    assert made._next_to_suspend() is None
+    made.children = frozenset({GSME, ESME, PPMID})
+    made._spent = {GSME: 10, ESME: 30, PPMID: 20}
+    order = []
+    for late in range(4):
+        chosen = made._next_to_suspend()
+        assert chosen is not None
+        order.append(chosen)
+        made._suspended[chosen] = bench.clock.now() + 300 + late
+    assert order == [ESME, PPMID, GSME, ESME]
+
+
+async def lasts(bench: Bench, flags: int) -> float:
+    """Seconds for which the gas meter has these flags to read."""
+    began = bench.clock.now()
+    while band(bench).flags() == flags:
+        assert bench.clock.now() < began + DAY_S
+        await bench.clock.sleep(1)
+    return bench.clock.now() - began
+
+
+async def announced(bench: Bench) -> tuple[Meter, int]:
+    """A gas meter below 1 GHz, the endpoint that it asks, and a hub that wants to go to a quieter channel than the present."""
+    meter = await below(bench, GSME)
+    await bench.clock.sleep(HOUR_S)  # joining is over
+    (endpoint,) = await meter.node.match_descriptors(GPF, SUB_GHZ.id, server=True)
+    bench.radio.energy = {(28, 0): -60}  # type: ignore[attr-defined]
+    assert band(bench).flags() == 0
+    assert band(bench).ask_for_scan(ScanTrigger.FAILURES) is ScanOutcome.ACCEPTED
+    return meter, endpoint
+
+
+@pytest.mark.clause("GBCS 10.6")
+async def test_a_move_waits_for_a_gas_meter_that_sleeps_one_wake_for_the_scan_and_two_for_the_channel(bench: Bench) -> None:
+    """Reference gbcs-spec-notes 10.6; a meter wakes every half hour, and has 20 s more to end what it was about."""
+    await announced(bench)
+    assert await lasts(bench, 1 << 25) == pytest.approx(1800, abs=5)
+    assert await lasts(bench, 1 << 26) == pytest.approx(3600 + 20, abs=5)
+    await bench.clock.sleep(5)
+    assert body(bench, 0x8F26) == [Structure((BitString(bytes.fromhex("e0000002"), 32), OctetString(b"\x04")))], "failures"
+
+
+@pytest.mark.clause("GBCS 10.6")
+async def test_a_move_goes_on_as_soon_as_the_gas_meter_has_read_of_it(bench: Bench) -> None:
+    async def told() -> object:
+        return (await meter.zcl.read_attributes(GPF, endpoint, SUB_GHZ.id, (0,), source_endpoint=2))[0]
+
+    meter, endpoint = await announced(bench)
+    assert await told() == 0
+    band(bench).notified()
+    assert await lasts(bench, 1 << 25) < 10
+    band(bench).notified()
+    await bench.clock.sleep(HOUR_S)
+    assert band(bench).flags() == 1 << 26, "the flag alone does not tell which channel it is"
+    assert await told() == 28 << 27 | 1 << 1
+    assert await lasts(bench, 1 << 26) == pytest.approx(20, abs=5)
+    assert band(bench)._objects.channel == (28, 1)
+
+
+@pytest.mark.parametrize(("quieter_by", "moves"), [(0, False), (2, False), (3, True)])
+async def test_a_channel_is_left_for_one_that_is_quieter_by_the_threshold(bench: Bench, quieter_by: int, moves: bool) -> None:
+    """The factory's configuration has 3 as noisier threshold. Of channels that are as quiet as another the first is taken."""
+    present = band(bench)._objects.channel
+    bench.radio.energy = {present: -95 + quieter_by}  # type: ignore[attr-defined]
+    assert band(bench).ask_for_scan(ScanTrigger.RETRIES) is ScanOutcome.ACCEPTED
+    await bench.clock.sleep(60)
+    assert logged(bench).count(0x8F2B) == (0 if moves else 1)
+    assert len(body(bench, 0x8F26)) == (1 if moves else 0)
+    assert band(bench)._objects.channel == ((28, 1) if moves else present)
+    assert band(bench).flags() == 0
+
+
+async def test_three_scans_are_accepted_in_a_day_and_as_many_in_a_week_as_channels_may_be_changed(bench: Bench) -> None:
+    """The factory's configuration has three changes a week; the day's three are the profile's."""
+    asked = [(0, 3), (1, 1), (DAY_S, 1), (5 * DAY_S, 1), (DAY_S, 1)]
+    found = []
+    for later, times in asked:
+        await bench.clock.sleep(later)
+        for _ in range(times):
+            found.append(band(bench).ask_for_scan(ScanTrigger.REMOTE_COMMAND))
+            await bench.clock.sleep(40)
+    accepted, today, week = ScanOutcome.ACCEPTED, ScanOutcome.SCANS_TODAY, ScanOutcome.SCANS_THIS_WEEK
+    assert found == [accepted, accepted, accepted, today, week, week, accepted]
+
+
+@pytest.mark.parametrize(("state", "outcome"), [(149, "ACCEPTED"), (219, "ACCEPTED"), (220, "DUTY_CYCLE"), (280, "DUTY_CYCLE")])
+async def test_no_scan_begins_while_the_duty_cycle_is_critical(bench: Bench, state: int, outcome: str) -> None:
+    await spends(bench, state, {})
+    band(bench)._asked.set()
+    await bench.clock.sleep(1)
+    assert band(bench).ask_for_scan(ScanTrigger.REMOTE_COMMAND).name == outcome
+
+
 @pytest.mark.clause("RTDS DBCH06")
 async def test_over_the_first_threshold_the_most_talkative_client_is_suspended_and_its_frames_are_answered_with_for_how_long(
     bench: Bench,
@@ -93,7 +233,7 @@ async def test_over_the_first_threshold_the_most_talkative_client_is_suspended_a
     asked = await power.zcl.request(GPF, endpoint, SUB_GHZ.id, 0x00, source_endpoint=2)
     assert 0 < asked.payload[0] <= 5
     first = len(told)
-    assert first >= 1
+    assert told[:1] == [5], "minutes; the profile's"
     with pytest.raises(RadioError):
         await power.zcl.read_attributes(GPF, endpoint, 0x000A, (0,), source_endpoint=1)
     assert len(told) > first
@@ -146,8 +286,23 @@ async def test_a_gas_meter_that_is_missing_for_a_day_is_searched_three_times(ben
     meter = await below(bench, GSME)
     await bench.clock.sleep(HOUR_S)
     await meter.zcl.read_attributes(GPF, 3, 0x000A, (0,), source_endpoint=1)
+    heard = bench.clock.now()
+    await bench.clock.sleep(DAY_S - LOOK_S)
+    assert searches(bench) == []
     await bench.clock.sleep(5 * DAY_S)
+    began = [round((time - heard) / DAY_S, 1) for time, _ in searches(bench)]
+    assert (began, {trigger for _, trigger in searches(bench)}) == ([1.0, 2.0, 3.0], {ScanTrigger.METER_MISSING})
     assert logged(bench).count(0x8F29) == 1
+    await meter.zcl.read_attributes(GPF, 3, 0x000A, (0,), source_endpoint=1)
+    await bench.clock.sleep(LOOK_S)
+    await bench.clock.sleep(5 * DAY_S)
+    assert logged(bench).count(0x8F29) == 2, "it was heard in between: three more"
+
+
+def searches(bench: Bench) -> list[tuple[int, int]]:
+    """Time and trigger of each scan in the channel log that nobody's Command asked for."""
+    entries = band(bench)._objects._log.entries()
+    return [(entry.time, entry.other[4]) for entry in entries if entry.code == 0x8F27]
 
 
 @pytest.mark.clause("RTDS DBCH11")

@@ -8,11 +8,13 @@ import pytest
 
 from firmware_emu.clock import Clock
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.gbcs.axdr import BitString, CompactArray, DoubleLongUnsigned, LongUnsigned, Null, Structure, Unsigned
+from firmware_emu.gbcs.axdr import BitString, CompactArray, DoubleLongUnsigned, LongUnsigned, Null, OctetString, Structure, Unsigned
 from firmware_emu.gbcs.dlms import EVENT_LOG_CLOCK, AccessResponse, Choice, DataNotification, Specification, parse_obis, range_selection
 from firmware_emu.gbcs.use_cases import decode_payload
 from firmware_emu.hub.profile import HanVariant
+from firmware_emu.hub.sub_ghz import ScanTrigger, SubGhz
 from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
+from firmware_emu.zse.zcl import ZclStatus
 from tests.hub.hub_bench import CONFIG, GPF, Bench, codes, joined_meter
 
 CONFIGURATION, SCAN, CHANNEL, LOG = (parse_obis(f"0-0:94.44.10.{number}") for number in range(4))
@@ -38,6 +40,13 @@ def configuration(normal: int = 130, limited: int = 220, changes: int = 5) -> St
     )
 
 
+def of_the_band(bench: Bench) -> SubGhz:
+    """The hub's objects of its second band."""
+    assert bench.hub._running is not None
+    assert bench.hub._running.second_band is not None
+    return bench.hub._running.second_band._objects
+
+
 @pytest.mark.clause("RTDS DBCH03, DBCH04, DBCH09")
 async def test_a_configuration_is_kept_read_back_and_told(bench: Bench) -> None:
     written = bench.dlms(0x010D, (Specification(Choice.SET, 1, CONFIGURATION, 2), configuration()))
@@ -55,31 +64,78 @@ async def test_a_configuration_is_kept_read_back_and_told(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [configuration(normal=49), configuration(normal=201), configuration(limited=150), configuration(changes=8)]
+    ("field", "outside", "inside"),
+    [("normal", (49, 201), (50, 200)), ("limited", (150, 250), (151, 249)), ("changes", (0, 8), (1, 7))],
 )
-async def test_a_configuration_out_of_range_is_refused(bench: Bench, wrong: Structure) -> None:
-    assert codes(await bench.ask(bench.dlms(0x010D, (Specification(Choice.SET, 1, CONFIGURATION, 2), wrong)))) == [250]
-    assert bench.alerts(0x8F2A) == []
+async def test_a_configuration_is_taken_up_to_the_ends_of_its_ranges_and_refused_beyond(
+    bench: Bench, field: str, outside: tuple[int, int], inside: tuple[int, int]
+) -> None:
+    """Reference chts 11: 0.5 to 2.0 %, over 1.5 and under 2.5 %, 1 to 7 a week; in units of 0.01 %."""
+    for values, answer in ((outside, 250), (inside, 0)):
+        for value in values:
+            written = configuration(**{field: value})
+            assert codes(await bench.ask(bench.dlms(0x010D, (Specification(Choice.SET, 1, CONFIGURATION, 2), written)))) == [answer], value
+        await bench.clock.sleep(1)
+        assert len(bench.alerts(0x8F2A)) == (0 if answer else 2)
+
+
+async def test_a_scan_is_asked_for_by_nought_alone(bench: Bench) -> None:
+    for value, answer in ((Unsigned(1), 250), (Unsigned(255), 250), (LongUnsigned(0), 12)):
+        assert codes(await bench.ask(bench.dlms(0x010E, (Specification(Choice.SET, 1, SCAN, 2), value)))) == [answer]
+    assert bench.alerts(0x8F28) == []
+
+
+def logged(answer: object) -> list[tuple[int, int, bytes]]:
+    """Time, code, and channel with trigger of each entry of the channel log that was read."""
+    assert isinstance(answer, AccessResponse)
+    (log,) = answer.data
+    assert isinstance(log, CompactArray)
+    assert [field.tag for field in log.description.elements] == [0x06, 0x12, 0x09]
+    found = []
+    for entry in log.elements:
+        match entry:
+            case Structure(elements=(DoubleLongUnsigned(value=time), LongUnsigned(value=code), OctetString(octets=rest))):
+                found.append((time, code, rest))
+    assert len(found) == len(log.elements)
+    return found
 
 
 @pytest.mark.clause("RTDS DBCH01, DBCH02, DBCH05, DBCH08")
 async def test_a_scan_is_assessed_told_and_logged(bench: Bench) -> None:
+    async def between(start: int, end: int) -> list[tuple[int, int, bytes]]:
+        selection = range_selection(1, EVENT_LOG_CLOCK, 2, DoubleLongUnsigned(start), DoubleLongUnsigned(end))
+        read = Specification(Choice.GET_WITH_SELECTION, 7, LOG, 2, 1, selection)
+        return logged(await bench.ask(bench.dlms(0x010B, (read, Null()))))
+
     assert codes(await bench.ask(bench.dlms(0x010E, (Specification(Choice.SET, 1, SCAN, 2), Unsigned(0))))) == [0]
-    await bench.wait_for(lambda: bench.alerts(0x8F28) or None)
+    (alert,) = await bench.wait_for(lambda: bench.alerts(0x8F28) or None)
+    notification = decode_payload(alert)
+    assert isinstance(notification, DataNotification)
+    assert isinstance(notification.body, Structure)
+    assert notification.body.elements[2] == Structure((OctetString(b"\x00"), OctetString(b"\x00"))), "accepted; a remote command"
+    assert alert.message_code == 0x0112
     now = int(bench.clock.now())
-    selection = range_selection(1, EVENT_LOG_CLOCK, 2, DoubleLongUnsigned(now - 60), DoubleLongUnsigned(now + 60))
-    read = Specification(Choice.GET_WITH_SELECTION, 7, LOG, 2, 1, selection)
-    answer = await bench.ask(bench.dlms(0x010B, (read, Null())))
-    assert isinstance(answer, AccessResponse)
-    (log,) = answer.data
-    assert isinstance(log, CompactArray)
-    (entry,) = log.elements
-    assert isinstance(entry, Structure)
-    assert entry.elements[1] == LongUnsigned(0x8F27)
-    assert [value.type_name for value in entry.elements] == ["double-long-unsigned", "long-unsigned", "octet-string"]
+    (entry,) = await between(now - 60, now + 60)
+    assert entry[1:] == (0x8F27, bytes.fromhex("e0000001") + b"\x00"), "page 28, channel 0; a remote command"
+    time = entry[0]
+    assert [await between(*limits) for limits in ((time, time), (time + 1, now), (0, time - 1))] == [[entry], [], []]
+    assert logged(await bench.ask(bench.dlms(0x010B, (Specification(Choice.GET, 7, LOG, 2), Null())))) == [entry]
     channel = await bench.ask(bench.dlms(0x010A, (Specification(Choice.GET, 1, CHANNEL, 2), Null())))
     assert isinstance(channel, AccessResponse)
-    assert isinstance(channel.data[0], BitString)
+    assert channel.data == (BitString(bytes.fromhex("e0000001"), 32),)
+
+
+@pytest.mark.clause("RTDS DBCH02")
+async def test_the_channel_log_keeps_its_last_hundred_entries(bench: Bench) -> None:
+    """Reference chts 11: up to 100 entries of time, code, channel and trigger."""
+    objects = of_the_band(bench)
+    for number in range(102):
+        objects.moved((28 + number % 4, number % 27), ScanTrigger.FAILURES)
+    answer = await bench.ask(bench.dlms(0x010B, (Specification(Choice.GET, 7, LOG, 2), Null())))
+    assert [rest for _, _, rest in logged(answer)] == [
+        ((28 + number % 4) << 27 | 1 << number % 27).to_bytes(4, "big") + b"\x04" for number in range(2, 102)
+    ]
+    assert objects.channel == (29, 20)
 
 
 @pytest.mark.requirement("CH-24")
@@ -98,3 +154,17 @@ async def test_the_cluster_tells_the_configured_masks_and_that_nothing_is_suspen
     assert masks == {0: 0, 1: 28 << 27 | 6, 2: 29 << 27 | 6, 3: 30 << 27 | 6, 4: 31 << 27 | 6}
     answer = await meter.zcl.request(GPF, endpoint, SUB_GHZ.id, 0x00, source_endpoint=1)
     assert (answer.command, answer.payload) == (0x00, b"\x00")
+    unknown = await meter.zcl.request(GPF, endpoint, SUB_GHZ.id, 0x01, source_endpoint=1)
+    assert unknown.default_response is not None
+    assert unknown.default_response.status == ZclStatus.UNSUP_CLUSTER_COMMAND
+
+
+@pytest.mark.clause("RTDS DBCH03")
+async def test_the_radio_goes_by_the_fields_of_the_configuration(bench: Bench) -> None:
+    """Order: reference gbcs-spec-notes 10.6. A page without channels is not scanned."""
+    pages = (bytes.fromhex("e0000006"), bytes.fromhex("e8000000"), bytes.fromhex("f0000001"), bytes.fromhex("f8000000"))
+    written = replace(configuration(), elements=tuple(BitString(page, 32) for page in pages) + configuration().elements[4:])
+    assert codes(await bench.ask(bench.dlms(0x010D, (Specification(Choice.SET, 1, CONFIGURATION, 2), written)))) == [0]
+    objects = of_the_band(bench)
+    assert objects.masks == (0xE0000006, 0xF0000001)
+    assert (objects.thresholds, objects.changes_a_week, objects.noisier_db) == ((130, 220), 5, 12)
