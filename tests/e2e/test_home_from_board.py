@@ -112,7 +112,7 @@ def test_a_hub_that_ends_by_any_fault_is_seen_by_whoever_waits(tmp_path: Path, d
     assert all("secret" not in record.as_json() for record in failed)
 
 
-@pytest.mark.parametrize("part", ["a Device", "the jig", "the supply"])
+@pytest.mark.parametrize("part", ["a Device", "the jig", "the supply", "the DCC's head end"])
 def test_a_home_whose_part_fails_while_it_is_torn_down_closes_all_the_rest(
     tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +135,7 @@ def test_a_home_whose_part_fails_while_it_is_torn_down_closes_all_the_rest(
             "a Device": (next(iter(station.devices.values())), "stop"),
             "the jig": (station.jig, "close"),
             "the supply": (station.jig.supply, "output"),
+            "the DCC's head end": (station.dcc.head_end, "close"),
         }[part]
         with monkeypatch.context() as patch:
             patch.setattr(whose, name, broken)
