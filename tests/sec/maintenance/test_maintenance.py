@@ -14,7 +14,7 @@ from firmware_emu.clock import EPOCH
 from hil.commands.dcc.maintenance import maintenance
 from hil.dcc.base.months import Month
 from hil.dcc.base.store import DccStore
-from hil.sec.maintenance import InternalChange, MaintenanceError, MaintenancePlan, Releases
+from hil.sec.maintenance import InternalChange, MaintenanceError, MaintenancePlan, Releases, releases
 from hil.sec.maintenance.releases import INFORMED, frozen, policies
 
 MARCH = Month(2026, 3)
@@ -136,6 +136,114 @@ def test_releases_are_combined_keep_notice_and_stay_out_of_freezes(bench: Bench)
     assert [frozen(day) is not None for day in days] == [False, True, True, False]
     with pytest.raises(MaintenanceError, match="expected one of emergency, minor, major"):
         bench.releases.plan("secret", (one,), at(2026, 6, 1))
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "inside"),
+    [
+        ((5, 0), (6, 0), False),
+        ((5, 0), (6, 1), True),
+        ((5, 59), (6, 1), True),
+        ((6, 0), (6, 30), True),
+        ((21, 59), (22, 30), True),
+        ((22, 0), (23, 59), False),
+        ((21, 30), (21, 31), True),
+        ((0, 0), (23, 0), True),
+    ],
+)
+def test_maintenance_is_inside_the_specified_hours_if_any_second_of_it_is(
+    bench: Bench, begins: tuple[int, int], ends: tuple[int, int], inside: bool
+) -> None:
+    """From 06:00 until 22:00 (profile)."""
+    item = bench.plan.plan("disks", at(2026, 3, 1, *begins), at(2026, 3, 1, *ends), disrupts=False)
+    assert item.needs_agreement == (("inside the specified hours 6 to 22",) if inside else ())
+
+
+def test_disruption_is_counted_from_the_first_second_of_its_month(bench: Bench) -> None:
+    before = bench.plan.plan("disks", MARCH.begins - 2 * HOUR, MARCH.begins - 1, disrupts=True)
+    first = bench.plan.plan("disks", MARCH.begins, MARCH.begins + 4 * HOUR, disrupts=True)
+    last = bench.plan.plan("disks", MARCH.ends - 1, MARCH.ends, disrupts=True)
+    after = bench.plan.plan("disks", MARCH.ends, MARCH.ends + 1, disrupts=True)
+    assert [bench.plan.item(one.number).state for one in (before, first, last, after)] == [
+        *("may run", "may run", "needs agreement", "may run"),
+    ]
+    assert [one.number for one in bench.plan.month(MARCH)] == [first.number, last.number]
+    with pytest.raises(MaintenanceError, match="ends before it begins"):
+        bench.plan.plan("disks", MARCH.begins, MARCH.begins, disrupts=True)
+
+
+def test_a_schedule_goes_out_up_to_the_last_second_before_its_month(bench: Bench) -> None:
+    bench.night(1, 1)
+    bench.now = MARCH.begins - 1
+    assert [one.published for one in bench.plan.publish(MARCH)] == [MARCH.begins - 1]
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "lost"),
+    [
+        (1.0, 2.0, 1),
+        (-1.0, 2.0, 2),
+        (98.0, 103.0, 2),
+        (-5.0, -1.0, 0),
+        (-5.0, 0.0, 0),
+        (100.0, 101.0, 0),
+        (-1.0, 101.0, 100),
+        (90.0, None, 10),
+    ],
+)
+def test_of_an_interruption_counts_what_lies_in_the_time_that_is_asked_for(
+    bench: Bench, began: float, ended: float | None, lost: int
+) -> None:
+    start = at(2026, 3, 1)
+    bench.plan.interrupted("a mast", start + began, None if ended is None else start + ended)
+    assert bench.plan.availability(start, start + 100) == 100 - lost
+
+
+def test_an_interruption_without_an_end_lasts(bench: Bench) -> None:
+    start = at(2026, 3, 1)
+    bench.plan.interrupted("a mast", start + 90)
+    assert [bench.plan.availability(start + first, start + last) for first, last in ((0, 90), (0, 100), (90, 95))] == [100, 90, 0]
+
+
+def test_maintenance_that_was_not_published_or_does_not_disrupt_is_no_excuse(bench: Bench) -> None:
+    begins, ends = at(2026, 3, 2), at(2026, 3, 3)
+    bench.night(2, 2, disrupts=False)
+    bench.plan.publish(MARCH)
+    bench.night(2, 2)
+    bench.plan.interrupted("the disks", at(2026, 3, 2, 1), at(2026, 3, 2, 2))
+    assert bench.plan.availability(begins, ends) == 100 * Fraction(23, 24)
+
+
+def test_an_hour_that_runs_over_midnight_counts_the_requests_of_both_days(bench: Bench) -> None:
+    for hour in range(24):
+        for n in range(0 if hour in (23, 0) else 2):
+            bench.store.insert(
+                "requests", request=f"{hour}{n}", user="u", target="", variant="4.8.1", received=at(2026, 2, 1, hour), state="x", xml=b""
+            )
+    assert [bench.plan.least_disruptive_hour(hours) for hours in (1, 2)] == [0, 23]
+    assert bench.plan.requests_by_hour() == {hour: 0 if hour in (23, 0) else 2 for hour in range(24)}
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "days"),
+    [
+        ("03-10", "03-12", {"03-09": False, "03-10": True, "03-11": True, "03-12": True, "03-13": False, "12-31": False}),
+        ("12-15", "01-04", {"12-14": False, "12-15": True, "01-01": True, "01-04": True, "01-05": False, "06-01": False}),
+    ],
+)
+def test_a_freeze_holds_from_its_first_day_to_its_last(
+    monkeypatch: pytest.MonkeyPatch, begins: str, ends: str, days: dict[str, bool]
+) -> None:
+    monkeypatch.setattr(releases, "settings", lambda: {"freeze": [{"begins": begins, "ends": ends}]})
+    assert {day: frozen(date.fromisoformat(f"2027-{day}")) is not None for day in days} == days
+    assert frozen(date.fromisoformat(f"2027-{begins}")) == f"{begins} to {ends}"
+
+
+@pytest.mark.parametrize(("kind", "days"), [("minor", 14), ("major", 90)])
+def test_notice_of_a_release_is_enough_to_the_day(bench: Bench, kind: str, days: int) -> None:
+    with pytest.raises(MaintenanceError, match=f"expected {days}"):
+        bench.releases.plan(kind, (), bench.now + days * 86400 - 1)
+    assert bench.releases.plan(kind, (), bench.now + days * 86400).kind == kind
 
 
 def test_the_command_line_plans_publishes_and_measures(tmp_path: Path) -> None:
