@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import DecodeError, ProtectionError
 from firmware_emu.gbcs.envelope import GroupingHeader, OtherInformation
+from firmware_emu.han.inter_pan import InterPanFrame, InterPanSender
 from firmware_emu.han.introduction import Admission, Introduction
 from firmware_emu.hub.device_log import DeviceLog, ListedDevice, RegisteredType
 from firmware_emu.hub.routing import LocalCommands, Way
 from firmware_emu.ids import CraFlag, Eui64, InstallCode
+from tests.hub.hub_bench import CHF, ESME, GPF, Bench, add_device
 
 TERMINAL, OTHER = Eui64.parse("024847000000f001"), Eui64.parse("024847000000f002")
 USER, METER = Eui64.parse("02d0000000000010"), Eui64.parse("02e53e0000000001")
@@ -88,3 +90,38 @@ def test_a_terminal_cannot_fill_the_hub_with_commands(log: DeviceLog) -> None:
     local = LocalCommands(MemoryStore(), log)
     taken = [local.came_from(TERMINAL, header(CraFlag.COMMAND, counter).identifier) for counter in range(200)]
     assert taken == [True] * 100 + [False] * 100
+
+
+@pytest.mark.requirement("CH-21")
+@pytest.mark.parametrize(
+    ("sender", "changed", "after_s", "reason"),
+    [
+        (TERMINAL, {}, 0, "it introduces itself before key establishment"),
+        (TERMINAL, {}, 3599, "it introduces itself before key establishment"),
+        (TERMINAL, {}, 3601, "a hand-held terminal may come in the first 60 minutes from power-on"),
+        (TERMINAL, {"cluster": 0xFC01}, 0, "it is no message of key establishment"),
+        (TERMINAL, {"profile": 0x0104}, 0, "an inter-PAN frame to all, or of another profile"),
+        (TERMINAL, {"broadcast": True}, 0, "an inter-PAN frame to all, or of another profile"),
+        (CHF, {}, 0, "a Device of this HAN is no hand-held terminal"),
+        (GPF, {}, 0, "a Device of this HAN is no hand-held terminal"),
+        (ESME, {}, 0, "a Device of this HAN is no hand-held terminal"),
+        (OTHER, {"terminal": TERMINAL}, 0, "another hand-held terminal is on the HAN"),
+        (TERMINAL, {"terminal": TERMINAL}, 0, "it introduces itself before key establishment"),
+    ],
+)
+async def test_an_inter_pan_frame_is_refused_by_what_is_wrong_with_it(
+    bench: Bench, sender: Eui64, changed: dict[str, object], after_s: int, reason: str
+) -> None:
+    """Sixty minutes from power-on: reference chts 3. One terminal at a time, and the cluster FC00, are the profile's."""
+    await bench.ask(add_device(bench, ESME, 0))
+    running = bench.hub._running
+    assert running is not None
+    if (there := changed.get("terminal")) is not None:
+        assert isinstance(there, Eui64)
+        running.log.add(ListedDevice(there, RegisteredType.HAND_HELD))
+    await bench.clock.sleep(max(0, after_s - 10))  # power was switched on some seconds ago
+    if after_s > 3600:
+        await bench.clock.sleep(20)
+    frame = InterPanFrame(int(str(changed.get("cluster", 0xFC00))), b"x", profile=int(str(changed.get("profile", 0x0109))))
+    running.hand_held._received(InterPanSender(sender, 0x1234, broadcast="broadcast" in changed), frame)
+    assert bench.refusals()[-1:] == [reason]
