@@ -106,12 +106,14 @@ def _leaf(tag: int, contents: bytes) -> tuple[str, str]:
 
 
 def _dotted(contents: bytes) -> str:
-    if not contents:
-        return ""
-    numbers, value = [min(contents[0] // 40, 2), contents[0] - 40 * min(contents[0] // 40, 2)], 0
-    for octet in contents[1:]:
+    """The arcs of an object identifier; nothing where no arc ends."""
+    numbers, value = list[int](), 0
+    for octet in contents:
         value = value << 7 | octet & 0x7F
         if not octet & 0x80:
             numbers.append(value)
             value = 0
-    return ".".join(str(number) for number in numbers)
+    if not numbers:
+        return ""
+    first = min(numbers[0] // 40, 2)  # two arcs share the first number (X.690 8.19.4)
+    return ".".join(str(number) for number in (first, numbers[0] - 40 * first, *numbers[1:]))

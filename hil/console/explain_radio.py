@@ -48,13 +48,22 @@ def explain_mac(octets: bytes, known: LayerKnowledge) -> Tree:
         nodes.append(cursor.node(1, "MAC command", f"{number:02x}", name))
         title = f"{title}: {name}"
     elif frame.kind is MacKind.DATA and frame.payload:
-        inner = explain_nwk(frame.payload, known)
-        nodes.append(TreeNode(cursor.offset, b"", "NWK", inner.title, children=tuple(moved(node, cursor.offset) for node in inner.nodes)))
+        inner = _below(lambda data: explain_nwk(data, known), frame.payload, cursor.offset)
+        nodes.append(TreeNode(cursor.offset, b"", "NWK", inner.title, children=inner.nodes))
         cursor.position = len(octets)
         title = f"{title}: {inner.title}"
     if cursor.remaining:
         nodes.append(cursor.node(cursor.remaining, "MAC payload"))
     return Tree(title, tuple(nodes))
+
+
+def _below(inside: _Inside, octets: bytes, at: int) -> Tree:
+    """The octets that stand at an offset of the frame, explained at that offset. Raises DecodeError there."""
+    try:
+        tree = inside(octets)
+    except DecodeError as wrong:
+        raise DecodeError(at + wrong.offset, wrong.field, wrong.problem) from None
+    return Tree(tree.title, tuple(moved(node, at) for node in tree.nodes))
 
 
 def _address(cursor: Cursor, field: str, address: int | Eui64) -> TreeNode:
@@ -85,9 +94,8 @@ def explain_nwk(octets: bytes, known: LayerKnowledge) -> Tree:
     if frame.secured:
         below, opened = _secured(cursor, frame.header(), frame.source_eui, known, lambda data: _nwk_payload(data, frame, known))
         return Tree(f"{title}{opened}", (*nodes, *below))
-    inner = _nwk_payload(octets[cursor.position :], frame, known)
-    nodes.extend(moved(node, cursor.offset) for node in inner.nodes)
-    return Tree(f"{title}: {inner.title}", tuple(nodes))
+    inner = _below(lambda data: _nwk_payload(data, frame, known), octets[cursor.position :], cursor.offset)
+    return Tree(f"{title}: {inner.title}", (*nodes, *inner.nodes))
 
 
 def _nwk_payload(data: bytes, frame: NwkPdu, known: LayerKnowledge) -> Tree:
@@ -137,8 +145,8 @@ def _secured(
     text = cursor.node(len(sealed) - MIC_OCTETS, "ciphertext", None, "" if plain is not None else "no key of this bench opens it")
     opened = ""
     if plain is not None:
-        tree = inside(plain)
-        text = replace(text, meaning=tree.title, decrypted=tuple(moved(node, at) for node in tree.nodes))
+        tree = _below(inside, plain, at)
+        text = replace(text, meaning=tree.title, decrypted=tree.nodes)
         opened = f": {tree.title}"
     nodes += [text, cursor.node(MIC_OCTETS, "MIC", None, "valid" if plain is not None else "unchecked")]
     return nodes, opened
@@ -175,9 +183,8 @@ def explain_aps(octets: bytes, known: LayerKnowledge) -> Tree:
     if frame.secured:
         below, opened = _secured(cursor, frame.header(), None, known, lambda data: _aps_payload(data, frame, known))
         return Tree(f"{title}{opened}", (*nodes, *below))
-    inner = _aps_payload(octets[cursor.position :], frame, known)
-    nodes.extend(moved(node, cursor.offset) for node in inner.nodes)
-    return Tree(f"{title}: {inner.title}" if inner.title else title, tuple(nodes))
+    inner = _below(lambda data: _aps_payload(data, frame, known), octets[cursor.position :], cursor.offset)
+    return Tree(f"{title}: {inner.title}" if inner.title else title, (*nodes, *inner.nodes))
 
 
 def _aps_payload(data: bytes, frame: ApsPdu, known: LayerKnowledge) -> Tree:

@@ -127,7 +127,7 @@ def _frame(cursor: Cursor, end: int, known: LayerKnowledge, *, cut: bool = False
         return cursor.node(wire, field, shown, meaning, _ASH)
 
     control = plain[0]
-    title, meaning = _control(control)
+    title, meaning = _control(control, cursor.offset)
     head = cursor.node(0, _ASH_FRAME, title)
     parts = [take(1, "control", f"{control:02x}", meaning)]
     data = plain[1:] if cut else plain[1:-2]
@@ -153,7 +153,7 @@ def _frame(cursor: Cursor, end: int, known: LayerKnowledge, *, cut: bool = False
     return TreeNode(head.offset, b"", _ASH_FRAME, title, children=tuple(parts))
 
 
-def _control(control: int) -> tuple[str, str]:
+def _control(control: int, offset: int) -> tuple[str, str]:
     if not control & 0x80:
         sent, again, asked = control >> 4 & 7, control & 8, control & 7
         return f"DATA {sent}", f"frame {sent}{', sent again' if again else ''}, expects {asked}"
@@ -163,7 +163,7 @@ def _control(control: int) -> tuple[str, str]:
         return f"NAK {control & 7}", f"expects {control & 7} again"
     known = {0xC0: "RST", 0xC1: "RSTACK", 0xC2: "ERROR"}
     if control not in known:
-        raise DecodeError(0, "ASH control", f"read {control:02x}, expected DATA, ACK, NAK, RST, RSTACK or ERROR")
+        raise DecodeError(offset, "ASH control", f"read {control:02x}, expected DATA, ACK, NAK, RST, RSTACK or ERROR")
     return known[control], {0xC0: "the host asks for a reset", 0xC1: "the dongle was reset", 0xC2: "the dongle gave up"}[control]
 
 
