@@ -227,7 +227,7 @@ def like_nwk(octets: bytes) -> float:
         frame = NwkPdu.decode(octets)
         if frame.secured:
             Auxiliary.read(AirReader(frame.payload))
-            return 0.75 if len(frame.payload) >= 14 else 0.0
+            return 0.75
         return 0.7 if frame.command or like_aps(frame.payload) else 0.3
     except (DecodeError, ValueError):
         return 0.0

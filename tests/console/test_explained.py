@@ -13,7 +13,7 @@ from firmware_emu.gbcs.tree import TreeNode
 
 
 def _cases() -> dict[str, tuple[str, list[str]]]:
-    """What is asked, and the lines that are told, by what the octets are."""
+    """The question and the lines that are told, by what the octets are."""
     text = Path(__file__).with_name("explained.txt").read_text(encoding="utf-8")
     found = {}
     for section in text.split("\n# ")[1:]:
@@ -67,6 +67,8 @@ _DATA = "61880d3412000034124800000034121e07400104070901020901050006ffff00dc05"
     ("octets", "forms"),
     [
         (_LEAVE, "nwk zcl"),
+        ("090000003412050904", "nwk zcl"),  # a command of NWK has 9 octets or more
+        ("0900000034120509", "zcl"),
         ("05" + _LEAVE[2:], "zcl"),  # version 1
         ("0d" + _LEAVE[2:], "zcl"),  # version 3
         ("19" + _LEAVE[2:], "zcl"),  # version 6
