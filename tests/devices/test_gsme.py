@@ -10,9 +10,11 @@ from firmware_emu.gbcs.asn1 import Asn1Payload
 from firmware_emu.gbcs.asn1_types import JoinCommand, SetTimeCommand, SetTimeResponse
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component, Gbz
+from firmware_emu.han.zcl_port import Incoming
 from firmware_emu.ids import CraFlag, Eui64
 from firmware_emu.zse.clusters.metering import METERING
-from firmware_emu.zse.zcl import decode_read_response, encode_attribute_ids
+from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
+from firmware_emu.zse.zcl import ZclFrame, ZclStatus, decode_read_response, encode_attribute_ids
 from hil.devices import Gsme, Valve
 from tests.devices.device_home import SUPPLIER, Home, joined
 
@@ -167,4 +169,34 @@ async def test_a_published_site_id_is_what_a_read_gives_back(home: Home) -> None
     assert Gbz.decode(response.payload).components[0].payload == b"\x03\x00"
     read = await ask(home, gsme, 0x0089, Gbz((Component(METERING.id, 0x00, 0, 0x00, encode_attribute_ids((0x0307,))),)).encode())
     assert decode_read_response(Gbz.decode(read.payload).components[0].payload)[0].value == b"1234567890"
+    await gsme.stop()
+
+
+async def test_a_meter_that_is_told_to_be_quiet_sleeps_through_its_wakes_until_the_minutes_are_over(home: Home) -> None:
+    """Reference gbcs-spec-notes 10.6: a suspension is of 1 to 255 minutes, and 0 ends it; only the hub may tell."""
+    gsme = await joined(home)
+    assert gsme.coordinator is not None
+
+    def told(minutes: int, partner: Eui64) -> ZclStatus:
+        frame = ZclFrame.of_cluster(0x00, SUB_GHZ.to_client[0x00].encode({"minutes": minutes}), to_client=True)
+        return gsme._told_to_be_quiet(Incoming(partner, 1, 1, SUB_GHZ.id, frame, False))
+
+    async def wakes() -> bool:
+        before = len(home.records)
+        await gsme.wake()
+        return any(record.event == "awake" for record in home.records[before:])
+
+    assert told(255, Eui64(bytes(8))) is ZclStatus.NOT_AUTHORIZED
+    assert await wakes()
+    assert told(5, gsme.coordinator) is ZclStatus.SUCCESS
+    began = home.clock.now()
+    found = []
+    for second in (1, 299, 300):
+        await home.clock.go(began + second - home.clock.now())
+        found.append(await wakes())
+    assert found == [False, False, True]
+    assert told(255, gsme.coordinator) is ZclStatus.SUCCESS
+    assert not await wakes()
+    assert told(0, gsme.coordinator) is ZclStatus.SUCCESS
+    assert await wakes()
     await gsme.stop()

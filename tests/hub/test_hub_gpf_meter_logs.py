@@ -102,3 +102,18 @@ async def test_whoever_follows_a_log_that_is_cleared_misses_nothing_of_what_come
     gsme.gbcs.log(0x8145)
     found, after = log.after(newest)
     assert ([entry.code for _, entry in found], after) == ([0x8145], newest + 1)
+
+
+@pytest.mark.clause("GBCS CS11")
+async def test_the_proxys_event_log_is_cleared_by_a_command_and_its_security_log_never(bench: Bench) -> None:
+    """Reference chts 5; the answer has a bit for each log that was cleared, and the security log says so (8F52)."""
+    assert bench.hub._running is not None
+    device = bench.hub._running.gpf.device
+    device.log(0x8145)
+    device.log(0x8F63)
+    for log, cleared, left in ((SECURITY_LOG, 0, 1), (METER_EVENT_LOG, 0, 1), (EVENT_LOG, 1 << EVENT_LOG, 0)):
+        (answer,) = await gas(bench, None, CLEAR, part(EVENTS, "ClearEventLogRequest", log=log))
+        assert (answer.command, answer.payload) == (0x02, bytes((cleared,)))
+        assert [one.code for one in device.logs[LogName.EVENT].entries()].count(0x8145) == left
+    security = [one.code for one in device.logs[LogName.SECURITY].entries()]
+    assert (0x8F63 in security, security.count(0x8F52)) == (True, 1)
