@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from firmware_emu.crypto.keystore import Keystore
-from firmware_emu.gbcs.axdr import Array, DoubleLongUnsigned, OctetString
+from firmware_emu.gbcs.axdr import Array, DoubleLongUnsigned, LongUnsigned, OctetString, Structure, Unsigned, VisibleString
 from firmware_emu.han.zcl_port import Incoming, Reply
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.calendar import CALENDAR
@@ -22,7 +22,7 @@ from firmware_emu.zse.zcl import TypedValue, ZclFrame, ZclStatus
 from hil.devices.metering.local_time import ahead_of_utc, is_local_midnight, local_day
 from hil.devices.metering.registers import DAY_S, HOUR_S
 from hil.devices.metering.tariff import day_of
-from tests.devices.meter_bench import Bench, day, octets, put, season, special, tariff, week
+from tests.devices.meter_bench import Bench, Item, day, octets, put, season, special, tariff, week
 from tests.devices.prepaying_meter import POUND, adjust, configuration, debts, prepayment_mode
 
 DISPLAY = Eui64.parse("00db1234567890b1")
@@ -269,3 +269,119 @@ def test_a_cosem_date_becomes_one_of_zigbee_by_years_since_1900(octets: str, dat
     from hil.devices.esme.display import _date
 
     assert _date(bytes.fromhex(octets)).hex() == date
+
+
+def two_seasons(prices: dict[int, int], **more: object) -> list[Item]:
+    """Weeks 3 and 4, from January and from July; days 5 and 6 with a switch at 07:30 and at 23:59."""
+    scripts = OctetString(bytes(6))
+
+    def switch(hour: int, minute: int, script: int) -> Structure:
+        return Structure((OctetString(bytes((hour, minute, 0, 0))), scripts, LongUnsigned(script)))
+
+    days = [
+        Structure((Unsigned(6), Array((switch(0, 0, 2),)))),
+        Structure((Unsigned(5), Array((switch(0, 0, 1), switch(7, 30, 2), switch(23, 59, 1))))),
+    ]
+    weeks = [week(4, (6,) * 7), week(3, (5, 5, 5, 5, 5, 6, 6))]
+    seasons = [season("a", "ffff0101ff", 3), season("b", "07ea0701ff", 4)]
+    specials = [special(0, "ffff0c19ff", 6), special(1, "07ea0501ff", 5)]
+    return tariff(days, weeks, seasons, prices, specials=specials, **more)  # type: ignore[arg-type]
+
+
+def test_a_calendar_is_told_part_by_part_in_the_order_of_its_numbers(device_pki: Keystore) -> None:
+    """A part that is asked for by its number is the first one from it on."""
+    bench = Bench(device_pki)
+    bench.do(0x0019, two_seasons({1: 10, 2: 20}))
+    whole = published(bench, CALENDAR, "GetCalendar", earliest=0, minimum_event=0, count=1, calendar_type=0, provider=0)
+    assert isinstance(whole, dict)
+    assert [whole[name] for name in ("seasons", "weeks", "days")] == [2, 2, 2]
+
+    def part(name: str, first: str, number: int) -> dict[str, FieldValue] | ZclStatus:
+        return published(bench, CALENDAR, name, provider=0, calendar=1, count=1, **{first: number})
+
+    five = ({"minute": 0, "value": 1}, {"minute": 450, "value": 2}, {"minute": 1439, "value": 1})
+    for number, day_number, entries in ((0, 5, five), (5, 5, five), (6, 6, ({"minute": 0, "value": 2},))):
+        told = part("GetDayProfiles", "first_day", number)
+        assert isinstance(told, dict)
+        assert (told["day"], told["total"], told["entries"]) == (day_number, len(entries), entries)
+    assert part("GetDayProfiles", "first_day", 7) is ZclStatus.NOT_FOUND
+    for number, week_number, days in ((0, 3, (5, 5, 5, 5, 5, 6, 6)), (3, 3, (5, 5, 5, 5, 5, 6, 6)), (4, 4, (6,) * 7)):
+        told = part("GetWeekProfiles", "first_week", number)
+        assert isinstance(told, dict)
+        assert (told["week"], told["days"]) == (week_number, tuple({"day": one} for one in days))
+    assert part("GetWeekProfiles", "first_week", 5) is ZclStatus.NOT_FOUND
+    seasons = published(bench, CALENDAR, "GetSeasons", provider=0, calendar=1)
+    specials = published(bench, CALENDAR, "GetSpecialDays", start=0, count=0, calendar_type=0, provider=0, calendar=1)
+    assert isinstance(seasons, dict)
+    assert isinstance(specials, dict)
+    assert seasons["seasons"] == ({"date": b"\xff\x01\x01\xff", "week": 3}, {"date": b"\x7e\x07\x01\xff", "week": 4})
+    assert (specials["total"], specials["days"]) == (2, ({"date": b"\xff\x0c\x19\xff", "day": 6}, {"date": b"\x7e\x05\x01\xff", "day": 5}))
+
+
+@pytest.mark.parametrize(
+    ("at", "price", "minutes", "tier"),
+    [(0, 10, 450, 1), (60, 10, 449, 1), (61, 10, 449, 1), (26941, 10, 1, 1), (27000, 20, 989, 2)],
+)
+def test_a_price_lasts_until_the_next_switch_in_whole_minutes_rounded_up(
+    device_pki: Keystore, at: int, price: int, minutes: int, tier: int
+) -> None:
+    bench = Bench(device_pki)  # a Thursday of the first season
+    bench.do(0x0019, two_seasons({1: 10, 2: 20}))
+    if at:
+        bench.go(at)
+    told = published(bench, PRICE, "GetCurrentPrice", options=0)
+    assert isinstance(told, dict)
+    assert (told["price"], told["duration"], told["trailing_digit_and_tier"]) == (price, minutes, 0x50 | tier)
+
+
+@pytest.mark.parametrize(("script", "tier"), [(1, 1), (15, 15), (16, 15), (48, 15)])
+def test_a_rate_over_fifteen_is_shown_as_the_fifteenth(device_pki: Keystore, script: int, tier: int) -> None:
+    """The tier has the lower four bits of its octet."""
+    bench = Bench(device_pki)
+    days, weeks, seasons = [day(1, {0: script})], [week(1, (1,) * 7)], [season("all", "07d00101ff", 1)]
+    bench.do(0x0019, tariff(days, weeks, seasons, {script: 77, 1: 77}))
+    told = published(bench, PRICE, "GetCurrentPrice", options=0)
+    assert isinstance(told, dict)
+    assert (told["price"], told["trailing_digit_and_tier"]) == (77, 0x50 | tier)
+    matrix = published(bench, PRICE, "GetPriceMatrix", tariff=1)
+    information = published(bench, PRICE, "GetTariffInformation", earliest=0, minimum_event=0, count=1, tariff_type=0)
+    assert isinstance(matrix, dict)
+    assert isinstance(information, dict)
+    assert matrix["prices"] == tuple({"tier_block": number, "price": 77} for number in sorted({1, script}))
+    assert information["price_tiers"] == script
+
+
+@pytest.mark.parametrize("limits", [[1000], [1000, 2000], [1000, 2000, 3000]])
+def test_a_tariff_by_block_has_four_prices_and_up_to_three_thresholds(device_pki: Keystore, limits: list[int]) -> None:
+    """Type and scheme 10 is by block (reference gbcs-messages 7A); prices A1, B1, C1, D1 are those of the first set (RTDS ECS01a)."""
+    bench = Bench(device_pki)
+    prices = {0xA1: 10, 0xB1: 20, 0xC1: 30, 0xD1: 40, 0xA2: 99, 1: 98}
+    days, weeks, seasons = [day(1, {0: 101})], [week(1, (1,) * 7)], [season("all", "07d00101ff", 1)]
+    bench.do(0x0019, tariff(days, weeks, seasons, prices, thresholds={1: limits, 2: [7]}))
+    told = published(bench, PRICE, "GetTariffInformation", earliest=0, minimum_event=0, count=1, tariff_type=0)
+    matrix = published(bench, PRICE, "GetPriceMatrix", tariff=1)
+    thresholds = published(bench, PRICE, "GetBlockThresholds", tariff=1)
+    now = published(bench, PRICE, "GetCurrentPrice", options=0)
+    assert isinstance(told, dict)
+    assert isinstance(matrix, dict)
+    assert isinstance(thresholds, dict)
+    assert isinstance(now, dict)
+    assert (told["type_and_scheme"], told["price_tiers"], told["block_thresholds"]) == (0x10, 0, len(limits))
+    assert (matrix["sub_payload"], matrix["prices"]) == (0, tuple({"tier_block": one, "price": 10 + 10 * one} for one in range(4)))
+    assert thresholds["tiers"] == ({"count": len(limits), "thresholds": tuple({"threshold": limit} for limit in limits)},)
+    assert (now["price"], now["trailing_digit_and_tier"]) == (10, 0x50)
+
+
+def test_a_display_reads_the_label_of_each_auxiliary_switch(device_pki: Keystore) -> None:
+    bench = Bench(device_pki)
+    for number in range(1, 6):
+        bench.do(0x00B7, [put(1, f"0-0:94.44.0.1{number}", 2, VisibleString(f"Switch {number} "))])
+    names = [f"auxiliary_switch_{number}_label" for number in range(1, 6)]
+    assert shown(bench, CALENDAR, *names) == [f"Switch {number}".encode() for number in range(1, 6)]
+
+
+def test_a_display_is_told_from_when_on_it_may_look_back(device_pki: Keystore) -> None:
+    bench = Bench(device_pki)
+    assert shown(bench, DEVICE_MANAGEMENT, "change_of_tenancy_update") == [0]
+    bench.do(0x0022, [put(1, "0-0:94.44.3.2", 2, octets(bench.now))])
+    assert shown(bench, DEVICE_MANAGEMENT, "change_of_tenancy_update") == [bench.now]

@@ -1,4 +1,4 @@
-"""What a gas meter answers its proxy, and when a question of it is wholly answered; flags, pushes and publications by themselves."""
+"""Answers of a gas meter to its proxy, and when a question is wholly answered; the flags that the proxy tells."""
 
 from __future__ import annotations
 

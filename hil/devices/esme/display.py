@@ -163,7 +163,7 @@ class DisplaySide:
             "type_and_scheme": _BLOCK_SCHEME if in_blocks else 0,
             "label": b"",
             "price_tiers": 0 if in_blocks else max((index for index in tariff.prices if index <= TOU_RATES), default=0),
-            "block_thresholds": len(tariff.thresholds[0]) if in_blocks else 0,
+            "block_thresholds": len(self._limits) if in_blocks else 0,
             "unit": _KWH,
             "currency": _POUNDS,
             "trailing_digit": _TRAILING,
@@ -184,8 +184,13 @@ class DisplaySide:
         told = tuple({"tier_block": place, "price": _whole(price)} for place, price in rows if price is not None)
         return _part_of_tariff() | {"sub_payload": 0 if in_blocks else _BY_TIER, "prices": told}
 
+    @property
+    def _limits(self) -> list[int]:
+        """Thresholds between blocks that can be reached."""
+        return [limit for limit in self._tariff.thresholds[0][: BLOCKS - 1] if limit != NO_THRESHOLD]
+
     def _thresholds(self) -> Publication:
-        limits = [limit for limit in self._tariff.thresholds[0][: BLOCKS - 1] if limit != NO_THRESHOLD]
+        limits = self._limits
         group: Publication = {"count": len(limits), "thresholds": tuple({"threshold": limit} for limit in limits)}
         return _part_of_tariff() | {"control": 0, "tiers": (group,)}
 
