@@ -13,15 +13,21 @@ from firmware_emu.clock import EPOCH
 from firmware_emu.crypto import primitives
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType, KeyUsage
-from firmware_emu.device import firmware
+from firmware_emu.device import firmware, joins
 from firmware_emu.device.event_log import LogName
 from firmware_emu.gbcs import protect
 from firmware_emu.gbcs.asn1 import Asn1Payload
-from firmware_emu.gbcs.asn1_types import ActivateFirmwareAlert, ActivateFirmwareCommand, ActivateFirmwareOutcome, JoinCommand
+from firmware_emu.gbcs.asn1_types import (
+    ActivateFirmwareAlert,
+    ActivateFirmwareCommand,
+    ActivateFirmwareOutcome,
+    FirmwareActivationAlert,
+    JoinCommand,
+)
 from firmware_emu.gbcs.asn1_types import ReadDeviceLogResponse as Log
 from firmware_emu.gbcs.envelope import GroupingHeader, Message, OtherInformation
 from firmware_emu.ids import CraFlag, Eui64
-from tests.device.device_rig import ACB, ESME, GSME, NOW, PPMID, SUPPLIER, Rig
+from tests.device.device_rig import ACB, ESME, GSME, NOW, PARTIES, PPMID, SUPPLIER, Rig
 
 IHD = Eui64.parse("00db1234567890b0")
 
@@ -52,6 +58,45 @@ def test_a_joined_device_stands_in_the_log_until_it_is_unjoined(esme: Rig) -> No
     assert log(esme, 6) == []
     codes = [entry.code for entry in esme.device.logs[LogName.SECURITY].entries()]
     assert codes == [0x8F49, 0x8F49, 0x8F4B, 0x8F4B]
+
+
+METHODS = {0x000D: (0, 1), 0x00AB: (0, 1), 0x000E: (2,), 0x00AF: (3,)}
+"""CS03A1, CS03A2, CS03B and CS03C with the join methods and roles that each may carry: A initiator, A responder, B, C."""
+
+
+@pytest.mark.parametrize("code", METHODS)
+@pytest.mark.parametrize("method", range(-1, 5))
+def test_a_join_is_answered_by_its_method_and_message(esme: Rig, code: int, method: int) -> None:
+    """Reference gbcs-behaviour 6: 1 is a method that is not of the message, 2 an invalid value."""
+    command = Message(GroupingHeader(CraFlag.COMMAND, 1, SUPPLIER, ESME, OtherInformation(code)), join(method, IHD, 6))
+    answer = joins.join(esme.device, command)
+    expected = 0 if method in METHODS[code] else 1 if method in range(4) else 2
+    assert answer == bytes((2, 1, expected))
+    entries = esme.device.logs[LogName.SECURITY].entries()
+    assert [(one.code, one.other[-8:]) for one in entries] == [(0x8F48 if expected else 0x8F49, IHD.octets)]
+    assert joins.is_joined(esme.device, IHD) is (expected == 0)
+    assert joins.method_of(esme.device, IHD) == (None if expected else method)
+
+
+@pytest.mark.parametrize(
+    ("code", "method", "taken"),
+    [(0x0010, 2, True), (0x0010, 0, False), (0x0010, 3, False), (0x000F, 2, False), (0x000F, 0, True), (0x000F, 3, True)],
+)
+def test_an_unjoin_takes_out_what_was_joined_by_its_method(esme: Rig, code: int, method: int, taken: bool) -> None:
+    """CS04B is for method B, CS04AC for A and C."""
+    assert joins.add(esme.device, IHD, 6, method) == 0
+    command = Message(GroupingHeader(CraFlag.COMMAND, 1, SUPPLIER, ESME, OtherInformation(code)), b"\x04\x08" + IHD.octets)
+    assert joins.unjoin(esme.device, command) == bytes((2, 1, 0 if taken else 1))
+    assert joins.is_joined(esme.device, IHD) is not taken
+    assert esme.device.logs[LogName.SECURITY].entries()[-1].code == (0x8F4B if taken else 0x8F4A)
+
+
+def test_a_log_holds_sixteen_devices_and_takes_those_that_it_has_again(esme: Rig) -> None:
+    others = [Eui64(number.to_bytes(8, "big")) for number in range(17)]
+    assert [joins.add(esme.device, other, 6, 2) for other in others] == [0] * 16 + [4]
+    assert [joins.add(esme.device, other, 6, 2) for other in others] == [0] * 16 + [4]
+    assert joins.add(esme.device, others[3], 5, 2) == 3
+    assert [(entry.device_id, entry.device_type) for entry in joins.entries(esme.device)] == [(other, 6) for other in others[:16]]
 
 
 @pytest.mark.parametrize(
@@ -103,10 +148,38 @@ def test_a_ppmid_obeys_the_acbs_signed_join_for_a_supplier(make_rig: Callable[..
 # --- firmware
 
 
-def ota(pki: Keystore, image: bytes, version: int = 0x02000000) -> bytes:
+def ota(pki: Keystore, image: bytes, version: int = 0x02000000, signer: Eui64 = SUPPLIER) -> bytes:
     size = 60 + len(image) + 66
     header = struct.pack("<IHHHHHIH32sIHH", 0x0BEEF11E, 0x0100, 60, 4, 0x10D4, 1, version, 2, bytes(32), size, 0, 0xFFFF)
-    return header + image + b"\x00\x40" + primitives.sign(pki.private_key(SUPPLIER, KeyUsage.DIGITAL_SIGNATURE), image)
+    return header + image + b"\x00\x40" + primitives.sign(pki.private_key(signer, KeyUsage.DIGITAL_SIGNATURE), image)
+
+
+def test_a_file_that_ends_with_its_image_gets_room_for_the_signature_behind_it(pki: Keystore) -> None:
+    """DUIS template of 11.4: the total of the header counts the room; a file that is signed, or whose total is wrong, stays as it is."""
+    signed = ota(pki, b"an image")
+    bare = signed[:52] + (68).to_bytes(4, "little") + signed[56:-66]
+    room = firmware.OtaImage.with_room_to_sign(bare)
+    assert room == signed[:-64] + bytes(64)
+    assert firmware.OtaImage.decode(room).image == b"an image"
+    for kept in (signed, room, bare + b"x", bare[:-1], bare[:59], b""):
+        assert firmware.OtaImage.with_room_to_sign(kept) == kept
+
+
+@pytest.mark.parametrize(("good", "runs"), [(True, 0), (False, 1)])
+def test_a_ppmid_runs_what_it_has_verified_and_tells_of_it(make_rig: Callable[..., Rig], pki: Keystore, good: bool, runs: int) -> None:
+    """CS09: alert 8F8B with time, version that runs now, and 0 where it runs or 1 where it does not."""
+    ppmid = make_rig(DeviceType.PPMID)
+    firmware.set_running_version(ppmid.device, b"\x01\0\0\0")
+    file = ota(pki, b"new", signer=PARTIES[firmware.authorising_role(DeviceType.PPMID)])
+    sent: list[bytes] = []
+    ppmid.device.outgoing = sent.append
+    assert firmware.receive_image(ppmid.device, file if good else file[:-1] + bytes((file[-1] ^ 1,))) is good
+    version = b"\x02\0\0\0" if good else b"\x01\0\0\0"
+    assert firmware.running_version(ppmid.device) == version
+    (alert,) = map(Message.decode, sent)
+    assert alert.message_code == 0x012B
+    value = Asn1Payload.decode(alert.payload, 0x012B, CraFlag.ALERT).value
+    assert value == FirmwareActivationAlert(0x8F8B, EPOCH + timedelta(seconds=NOW), version, runs)
 
 
 def activate(image: bytes, counter: int, at: float | None = None) -> bytes:

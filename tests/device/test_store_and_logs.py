@@ -5,10 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_emu.crypto.roles import DeviceType, RemotePartyRole
+from firmware_emu.device import zcl_event_log
 from firmware_emu.device.event_log import AlertKind, EventLog, LogEntry, LogName, route
 from firmware_emu.device.profile import PipelineProfile, permissions, standard_profile
 from firmware_emu.device.store import MemoryStore
 from firmware_emu.errors import BoardError
+from firmware_emu.zse.clusters.events import EVENTS
+from firmware_emu.zse.zcl import ZclStatus
 
 
 def test_a_transaction_that_fails_leaves_nothing_behind() -> None:
@@ -74,6 +77,75 @@ def test_a_log_overwrites_its_oldest_entries_and_keeps_time_order() -> None:
     assert [entry.time for entry in log.entries(8, 9)] == [8, 9]
     log.clear()
     assert log.entries() == []
+
+
+def test_entries_are_numbered_through_and_told_after_a_number() -> None:
+    log = EventLog(MemoryStore(), "device/", LogName.EVENT, depth=3)
+    assert log.after(0) == ([], 0)
+    for number in range(1, 6):
+        log.add(LogEntry(100 * number, 0x8145 + number, bytes((number,))))
+    kept = [(number, LogEntry(100 * number, 0x8145 + number, bytes((number,)))) for number in (3, 4, 5)]
+    assert {number: log.after(number) for number in (0, 2, 3, 4, 5, 9)} == {
+        0: (kept, 5),
+        2: (kept, 5),
+        3: (kept[1:], 5),
+        4: (kept[2:], 5),
+        5: ([], 5),
+        9: ([], 5),
+    }
+    assert [[entry.time for entry in log.entries(*limits)] for limits in ((300, 500), (301, 499), (0, 299), (501, 900))] == [
+        *([300, 400, 500], [400], [], []),
+    ]
+    log.clear()
+    log.add(LogEntry(600, 1, b""))
+    assert log.after(0) == ([(6, LogEntry(600, 1, b""))], 6), "a cleared log goes on counting"
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown", "total"),
+    [
+        ({}, [1, 2, 3, 4], 4),
+        ({"from": 20}, [2, 3, 4], 3),
+        ({"from": 21}, [3, 4], 2),
+        ({"to": 20}, [1, 2], 2),
+        ({"to": 19}, [1], 1),
+        ({"event": 0x8002}, [2, 4], 2),
+        ({"count": 1}, [4], 4),
+        ({"count": 2, "offset": 1}, [2, 3], 4),
+        ({"count": 9, "offset": 3}, [1], 4),
+        ({"offset": 3}, [1], 4),
+        ({"offset": 4}, None, 0),
+        ({"offset": 5, "count": 2}, None, 0),
+        ({"from": 41}, None, 0),
+        ({"event": 0x8003}, None, 0),
+    ],
+)
+def test_a_log_over_zcl_shows_the_newest_of_what_was_asked_for(fields: dict[str, int], shown: list[int] | None, total: int) -> None:
+    """A count takes the newest, an offset leaves out so many of the newest; the order is oldest first."""
+    entries = [LogEntry(10 * number, 0x8001 + (number + 1) % 2, bytes((1, number))) for number in range(1, 5)]
+    asked = {"control_and_log": 0x13, "event": 0, "from": 0, "to": 0xFFFFFFFF, "count": 0, "offset": 0} | fields
+    payload = EVENTS.to_server[0x00].encode(asked)
+    assert zcl_event_log.asked_log(payload) == 3
+    since = fields.get("from", 0)
+    later = EVENTS.to_server[0x00].encode(asked | {"from": 0})
+    answers = zcl_event_log.answer(payload, entries)
+    assert answers == zcl_event_log.answer(later, entries, since), "a change of tenancy hides what a start leaves out"
+    if shown is None:
+        assert answers is ZclStatus.NOT_FOUND
+        return
+    assert isinstance(answers, list)
+    (answer,) = answers
+    assert answer.command == 0x01
+    told = EVENTS.to_client[0x01].decode(answer.payload)
+    assert [told[name] for name in ("total", "command_index", "command_count", "control")] == [total, 0, 1, 0]
+    assert told["events"] == tuple(
+        {"log": 3, "event": 0x8001 + (number + 1) % 2, "time": 10 * number, "data": bytes((number,))} for number in shown
+    )
+
+
+@pytest.mark.parametrize(("other", "told"), [("", ""), ("00", ""), ("0105", "05"), ("020506", "0506"), ("0205", "0205"), ("05", "05")])
+def test_information_of_an_entry_loses_the_length_that_a_dlms_log_writes_before_it(other: str, told: str) -> None:
+    assert zcl_event_log.without_length(bytes.fromhex(other)).hex() == told
 
 
 def test_events_go_where_the_table_says() -> None:

@@ -52,11 +52,7 @@ class HanReader:
 
         Raises RadioError if the other side does not answer, KeyError for a name that is not declared.
         """
-        declared = {name: cluster.attribute_named(name) for name in names}
-        for name, attribute in declared.items():
-            if attribute is None:
-                raise KeyError(f"{cluster.name} declares no attribute {name}")
-        ids = {attribute.id: name for name, attribute in declared.items() if attribute is not None}
+        ids = {cluster.attribute_named(name).id: name for name in names}
         for endpoint in await self._zcl.port.match_descriptors(device, cluster.id, server=True):
             found = await self._zcl.read_attributes(device, endpoint, cluster.id, tuple(ids))
             if found:
