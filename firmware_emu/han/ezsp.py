@@ -337,8 +337,11 @@ class HeldEzsp(bellows.ezsp.EZSP):  # type: ignore[misc]
             loop = asyncio.get_running_loop()
             loop.set_default_executor(HeldThreads(self._clock, loop))
         await super().connect(use_thread=False)
+
+    async def startup_reset(self) -> None:
         ash = self._gw._obj._transport  # behind bellows' proxy for threads
         ash._send_data_frame = _heard_out(ash._send_data_frame)
+        await super().startup_reset()
 
     async def reset(self) -> None:
         with self._clock.hold(RADIO_HOLD, _RESET_HELD_REAL_S):

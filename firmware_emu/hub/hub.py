@@ -175,7 +175,11 @@ class Hub:
         if self._power.state is not before:
             self._trace.emit("power", "hub", event.value, state=self._power.state.value, before=before.value)
         for action in actions:
-            self._act(action)
+            try:
+                self._act(action)
+            except CommsHubError as trouble:  # a store that takes nothing ends the hub, and not who tells of the supply
+                if self._running is None or not self._running.end_by(trouble):
+                    raise
 
     def _act(self, action: PowerAction) -> None:
         match action:

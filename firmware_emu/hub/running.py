@@ -452,14 +452,22 @@ class RunningHub:
             for key in latest[: -_FAULTS_KEPT + 1]:
                 self.store.delete(key)
 
-    async def _end_by(self, reason: str) -> None:
-        raise HubFault(f"the hub is deaf: {reason}")
+    def end_by(self, trouble: CommsHubError) -> bool:
+        """This life ends by ``trouble``, which came up outside its tasks; False where it is not running."""
+
+        async def ends() -> None:
+            raise trouble
+
+        if self._group is None:
+            return False
+        self._spawn(ends())
+        return True
 
     def _on_radio(self, event: HanEvent) -> None:
         if self._group is None:  # the hub is going off
             return
         if event.kind is HanEventKind.FAILED:
-            self._spawn(self._end_by(event.reason))
+            self.end_by(HubFault(f"the hub is deaf: {event.reason}"))
             return
         self.commissioning.on_event(event)
         self.hand_held.on_event(event)

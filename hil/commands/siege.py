@@ -45,9 +45,9 @@ def siege(
 ) -> None:
     """Search requests, certificates, Commands, both stores, the air and whole homes for what breaks an invariant.
 
-    LAYERS: requests, certificates, commands, hub-store, dcc-store, air, home; all without one. Changes are drawn by a grammar from the
-    seed and, where atheris is installed, grown by the coverage they reach (homes by grammar alone). A find is shrunk to the fewest changes,
-    and printed with its seed and a test. Exit code 1 on a find; 3 where a layer had no trial, so that nothing is known of it.
+    LAYERS: requests, meanings, certificates, commands, hub-store, dcc-store, air, home; all without one. Changes are drawn by a grammar
+    from the seed and, where atheris is installed, grown by the coverage they reach (homes by grammar alone). A find is shrunk to the fewest
+    changes, and printed with its seed and a test. Exit code 1 on a find; 3 where a layer had no trial, so that nothing is known of it.
     """
     began, finds = time.monotonic(), list[Find]()
     with TemporaryDirectory(prefix="chub-siege-", dir=_memory()) as folder:

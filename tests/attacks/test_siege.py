@@ -48,6 +48,11 @@ def test_the_layers_hold(siege: Siege, layer: str, trials: int) -> None:
     assert finds(siege, layer, trials) == []
 
 
+def test_the_help_of_the_search_names_every_layer() -> None:
+    told = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
+    assert f"LAYERS: {', '.join(LAYERS)};" in told
+
+
 def test_every_layer_has_kinds_of_changes_and_a_judge_that_lets_the_honest_thing_pass(siege: Siege) -> None:
     for name in LAYERS:
         assert siege.layer(name).kinds
@@ -93,6 +98,14 @@ HOMES = {
     "the DCC's store is full when the hub says hello": (
         Mutation("full", 0.4917755126953125, 25073),
         Mutation("wan", 0.531982421875, 41617),
+    ),
+    "the mains goes while the hub's store is full": (
+        Mutation("full", 0.6646728515625, 33573),
+        Mutation("power", 0.7239227294921875, 51519),
+    ),
+    "the first frame to a dongle fails with the line": (
+        Mutation("hub dies", 0.7818450927734375, 17758),
+        Mutation("dongle", 0.4355010986328125, 41275),
     ),
 }
 """The same of homes."""

@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from firmware_emu.console.commands.hub import hub as hub_commands
-from firmware_emu.errors import HubFault
+from firmware_emu.errors import HubFault, StoreTrouble
 from firmware_emu.han.base import HanEvent, HanEventKind
 from firmware_emu.hub.hub import faults_outlived, frames_set_aside, last_failure
 from firmware_emu.hub.nvm import SqliteStore
+from firmware_emu.hub.power import PowerEvent
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.hub.routing import Router
 from firmware_emu.hub.running import RunningHub
@@ -112,6 +113,25 @@ async def test_a_fault_of_the_hubs_own_is_told_kept_and_raised_by_name(bench_wit
     assert "ZeroDivisionError at" in failure.reason
     assert SECRET not in failure.reason
     assert [record for record in bench.records if (record.area, record.event) == ("hub", "failed")]
+
+
+async def test_a_store_that_takes_nothing_when_the_mains_goes_ends_the_hub_and_not_who_tells_of_the_supply(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble = StoreTrouble("the hub's store", "disk I/O error: make room")
+
+    def full() -> None:
+        raise trouble
+
+    monkeypatch.setattr(bench.store, "transaction", full)
+    bench.hub.power_event(PowerEvent.AC_LOST)
+    with pytest.raises(StoreTrouble, match="make room") as told:
+        await bench.task
+    assert told.value is trouble
+    failure = last_failure(bench.store)
+    assert failure is not None
+    assert failure.reason == str(trouble)
+    bench.hub.power_event(PowerEvent.AC_RESTORED)
 
 
 def test_hub_status_is_a_command_that_tells_what_is_in_the_memory(tmp_path: Path) -> None:
