@@ -11,12 +11,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from firmware_emu.crypto import certificate_facts
 from firmware_emu.crypto.certificate_rules import RULES, CertificateProfile, CertificateRule, Severity
 from firmware_emu.crypto.der import NotDer
 from firmware_emu.errors import ProtectionError
 
-__all__ = ["CertificateProfile", "CertificateRule", "Finding", "Severity", "check_profile", "lint", "refusals", "rules"]
+__all__ = [
+    "CertificateProfile",
+    "CertificateRule",
+    "Finding",
+    "Severity",
+    "check_certificate",
+    "check_profile",
+    "lint",
+    "refusals",
+    "rules",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,12 @@ def lint(octets: bytes, profile: CertificateProfile) -> tuple[Finding, ...]:
 def refusals(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Those that refuse."""
     return tuple(one for one in findings if one.severity.refuses)
+
+
+@lru_cache(maxsize=1024)
+def check_certificate(certificate: x509.Certificate, profile: CertificateProfile) -> None:
+    """As :func:`check_profile`, one that was read before: its octets are written once."""
+    check_profile(certificate.public_bytes(Encoding.DER), profile)
 
 
 @lru_cache(maxsize=1024)

@@ -299,15 +299,15 @@ def check_path(
     switch time based checks off, reference gbcs-messages 6.1). Raises ProtectionError saying which link of the path broke. The rules of
     GBCS path validation are not public: these are names, key identifiers, key usage, signature, CA flag and dates.
     """
-    between = list(issuers)
-    trusted = between if anchors is None else list(anchors)
+    between = tuple(issuers)
+    trusted, at_hand = (between, between) if anchors is None else ((known := tuple(anchors)), (*known, *between))
     path = [cert]
     while True:
         last = path[-1]
         check_dates(last, at)
         if last in trusted:
             return tuple(path)
-        issuer = _issuer_among(last, (*trusted, *between))
+        issuer = _issuer_among(last, at_hand)
         if issuer in path:
             raise ProtectionError(f"{name_of(cert)} leads to {name_of(last)}, which is not trusted")
         below = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length

@@ -352,6 +352,8 @@ class DlmsServer:
     def __init__(self, device: GbcsDevice, model: ObjectModel) -> None:
         self.device = device
         self.model = model
+        self.acts = 0
+        """Sets and actions that were begun so far, but for protected reads: where there was none, nothing has changed."""
 
     def execute(self, message: Message) -> bytes:
         """Run the items in order and return the access response. Raises DecodeError if the payload is not an access request.
@@ -378,8 +380,10 @@ class DlmsServer:
         if item.choice is Choice.ACTION and item.class_id == DATA_PROTECTION:
             return self._protected(data)
         if item.choice is Choice.ACTION:
+            self.acts += 1
             return self._act(key, data)
         if item.choice is Choice.SET:
+            self.acts += 1
             return self._set(key, data, message), Null()
         if item.choice is Choice.GET_WITH_SELECTION:
             return self._select(key, item.selector, item.selection)

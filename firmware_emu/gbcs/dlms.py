@@ -333,6 +333,10 @@ class ProtectedAttribute:
         return Structure((*place, Structure(restriction)))
 
 
+_TYPE, _NO_MORE = Enum(2), OctetString(b"")
+_KEY_INFORMATION = Structure((Enum(2), Structure((OctetString(b"\x02"), OctetString(b"")))))
+
+
 @dataclass(frozen=True, slots=True)
 class ProtectionParameters:
     """Parties of an encryption (reference gbcs-messages 5.5): the transaction id is 04 and the counter."""
@@ -343,9 +347,8 @@ class ProtectionParameters:
 
     def data(self) -> Array:
         transaction = OctetString(b"\x04" + self.counter.to_bytes(8, "big"))
-        key_information = Structure((Enum(2), Structure((OctetString(b"\x02"), OctetString(b"")))))
         parties = (OctetString(self.originator.octets), OctetString(self.recipient.octets))
-        return Array((Structure((Enum(2), Structure((transaction, *parties, OctetString(b""), key_information)))),))
+        return Array((Structure((_TYPE, Structure((transaction, *parties, _NO_MORE, _KEY_INFORMATION)))),))
 
     @classmethod
     def of(cls, data: Data) -> Self | None:

@@ -9,8 +9,9 @@ its ladder take the steps of a request from it, and ``chub dcc why`` what a requ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
 from firmware_emu.errors import CommsHubError, NotAvailable
 from firmware_emu.ids import Eui64
@@ -243,19 +244,19 @@ class StoredRequest:
     received: float
     state: RequestState
     xml: bytes
-    pre_command: bytes | None
-    pre_command_at: float | None
-    command: bytes | None
-    command_id: str | None
-    returned: float | None
-    sent: float | None
-    deadline: float | None
-    response: bytes | None
-    responded: float | None
-    delivered: float | None
-    chf: Eui64 | None
-    sequence: int | None
-    execute_at: float | None
+    pre_command: bytes | None = None
+    pre_command_at: float | None = None
+    command: bytes | None = None
+    command_id: str | None = None
+    returned: float | None = None
+    sent: float | None = None
+    deadline: float | None = None
+    response: bytes | None = None
+    responded: float | None = None
+    delivered: float | None = None
+    chf: Eui64 | None = None
+    sequence: int | None = None
+    execute_at: float | None = None
 
     @property
     def thinking(self) -> float:
@@ -279,6 +280,16 @@ def _octets(value: object) -> bytes | None:
 
 _REQUESTS = f"SELECT request, {', '.join(column.name for column in fields(StoredRequest)[1:])} FROM requests"
 """The table ``requests``, its columns in the order of the fields."""
+
+
+_ACCEPT = "INSERT INTO requests (request, user, target, variant, received, state, xml, execute_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _changed(stored: StoredRequest, state: RequestState, values: Mapping[str, Value]) -> StoredRequest:
+    """The row as it is read back once these columns are written."""
+    hub = values.get("chf")
+    told: dict[str, Any] = {**values, "state": state}
+    return replace(stored, **told if hub is None else {**told, "chf": Eui64.parse(str(hub))})
 
 
 def _stored(row: Row) -> StoredRequest:
@@ -323,17 +334,9 @@ class Requests:
     ) -> LifeStep:
         """Record a request that passed the checks on arrival. ``execute_at``: it is the run of a schedule, due then."""
         step = step_of(name, RequestState.NEW, RequestEvent.ACCEPT)
-        self._store.insert(
-            "requests",
-            request=name,
-            user=str(user),
-            target=str(target),
-            variant=variant,
-            received=received,
-            state=step.to.value,
-            xml=xml,
-            execute_at=execute_at,
-        )
+        stored = StoredRequest(name, user, target, variant, received, step.to, xml, execute_at=execute_at)
+        values = (name, str(user), str(target), variant, received, step.to.value, xml, execute_at)
+        self._store.rewrite("requests", name, stored, _ACCEPT, values)
         self._tell(name, step)
         return step
 
@@ -354,7 +357,8 @@ class Requests:
             if step.stamp:
                 values[step.stamp] = self._now()
             sets = ", ".join(f"{column} = ?" for column in values)
-            self._store.execute(f"UPDATE requests SET {sets} WHERE request = ?", (*values.values(), name))
+            now = _changed(stored, step.to, values)
+            self._store.rewrite("requests", name, now, f"UPDATE requests SET {sets} WHERE request = ?", (*values.values(), name))
             self._store.tell(f"request {name}")
             self._tell(name, step)
         return step

@@ -265,6 +265,17 @@ class DccStore:
         found = kept[key] = read(key)
         return found
 
+    def rewrite(self, table: str, key: str, now: object, sql: str, values: Sequence[Value]) -> None:
+        """Run a statement that changes one row of ``table`` alone: that which :meth:`once` keeps as ``key``, and which is ``now`` from here
+        on."""
+        kept = self._once.pop(table, {})
+        self.execute(sql, values)
+        if self._depth:  # else nothing says that nobody else writes meanwhile
+            if len(kept) >= _KEPT:
+                kept.clear()
+            kept[key] = now
+            self._once[table] = kept
+
     def _written(self, statement: str) -> None:
         for table in [one for one in self._once if one in statement]:
             del self._once[table]
@@ -317,14 +328,19 @@ class NamedValues:
         self._prefix = prefix
 
     def get(self, key: str) -> bytes | None:
-        row = self._store.row("SELECT value FROM store WHERE key = ?", (self._prefix + key,))
+        return self._store.once("store", self._prefix + key, self._get)
+
+    def _get(self, name: str) -> bytes | None:
+        row = self._store.row("SELECT value FROM store WHERE key = ?", (name,))
         return None if row is None else bytes(row["value"])
 
     def put(self, key: str, value: bytes) -> None:
-        self._store.execute("INSERT OR REPLACE INTO store (key, value) VALUES (?, ?)", (self._prefix + key, value))
+        name = self._prefix + key
+        self._store.rewrite("store", name, value, "INSERT OR REPLACE INTO store (key, value) VALUES (?, ?)", (name, value))
 
     def delete(self, key: str) -> None:
-        self._store.execute("DELETE FROM store WHERE key = ?", (self._prefix + key,))
+        name = self._prefix + key
+        self._store.rewrite("store", name, None, "DELETE FROM store WHERE key = ?", (name,))
 
     def keys(self, prefix: str) -> list[str]:
         low = self._prefix + prefix

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from firmware_emu.clock import EPOCH, Clock
-from firmware_emu.crypto.certificate_profile import CertificateProfile, check_profile
+from firmware_emu.crypto.certificate_profile import CertificateProfile, check_certificate
 from firmware_emu.crypto.certificates import check_path
 from firmware_emu.crypto.keystore import Keystore
 from firmware_emu.crypto.roles import DeviceType
@@ -307,7 +305,7 @@ def certificate(context: GatewayContext, arrival: Arrival) -> Refusal | None:
         return None
     try:
         cert = signing_certificate(context.keystore, arrival.sender)
-        check_profile(cert.public_bytes(Encoding.DER), CertificateProfile.ORGANISATION)
+        check_certificate(cert, CertificateProfile.ORGANISATION)
         if context.profile.certificate_paths:
             check_path(cert, context.keystore.authorities(), context.clock.datetime())
     except (ProtectionError, KeystoreError) as error:

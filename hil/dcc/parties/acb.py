@@ -19,6 +19,9 @@ LARGEST_COUNTER: Final = (1 << 64) - 1
 """A RequestID's counter has 64 bits without a sign (reference duis-gateway 1.5)."""
 
 
+_SAW: Final = "INSERT INTO counters VALUES (?, ?) ON CONFLICT (originator) DO UPDATE SET value = excluded.value"
+
+
 class OriginatorCounters:
     """One rising counter per originator, kept over restarts (reference gbcs-messages 1.5); that of prepayment top-ups counts apart, in
     steps of 2^32, because tokens carry its upper half alone. Which of the two a value belongs to, its message says, not its bits."""
@@ -42,16 +45,19 @@ class OriginatorCounters:
 
     def last(self, originator: Eui64, *, top_up: bool = False) -> int:
         """The highest value used so far, 0 for none."""
-        row = self._store.row("SELECT value FROM counters WHERE originator = ?", (_row(originator, top_up),))
+        return self._store.once("counters", _row(originator, top_up), self._last)
+
+    def _last(self, name: str) -> int:
+        row = self._store.row("SELECT value FROM counters WHERE originator = ?", (name,))
         return 0 if row is None else int.from_bytes(row["value"], "big")
 
     def saw(self, originator: Eui64, value: int, *, top_up: bool = False) -> None:
         """``value`` was used: the next one will be higher."""
-        self._store.execute(
-            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (originator) "
-            "DO UPDATE SET value = excluded.value WHERE excluded.value > counters.value",
-            (_row(originator, top_up), value.to_bytes(8, "big")),
-        )
+        with self._store.transaction():
+            if value <= self.last(originator, top_up=top_up):
+                return
+            name = _row(originator, top_up)
+            self._store.rewrite("counters", name, value, _SAW, (name, value.to_bytes(8, "big")))
 
 
 def _row(originator: Eui64, top_up: bool) -> str:

@@ -184,8 +184,10 @@ class Esme(Meter[LoadSwitch, EsmeSettings], TunnelServerDevice):
         self.counter = message.header.counter
         self.update()
         with self._alone():
-            changes, before = self.model.changes, self._counted
+            changes, before, acts = self.model.changes, self._counted, self._dlms.acts
             answer = self._dlms.execute(message)
+            if self._dlms.acts == acts:
+                return answer  # it has read what stands: there is nothing to look at
             if self.model.changes != changes:
                 self.settings_changed()
             self.metering.look()

@@ -77,9 +77,12 @@ class Port:
         """A frame has gone out."""
 
     def deliver(self, sender: Eui64, frame: ApsFrame) -> None:
+        ends = frame.source_endpoint, frame.destination_endpoint
+        heard = ApsFrame(frame.cluster, frame.payload, *ends, frame.secured, frame.profile, lqi=200, rssi=-50)
+
         def arrive() -> None:
             if self.on and self.receiver is not None:
-                self.receiver(sender, replace(frame, lqi=200, rssi=-50))
+                self.receiver(sender, heard)
 
         asyncio.get_running_loop().call_soon(arrive)
 

@@ -125,6 +125,34 @@ def test_a_transaction_reads_once_what_it_asks_for_again_until_something_changes
         assert store.once("users", str(USER), look)
 
 
+def test_a_row_that_is_rewritten_is_known_as_it_is_now_and_the_others_of_its_table_need_no_second_look(opened: Open) -> None:
+    store = opened()
+    values, asked = store.named("x/"), list[str]()
+
+    def look(key: str) -> bytes:
+        asked.append(key)
+        return b"looked at"
+
+    def put_and_taken_back() -> None:
+        with store.savepoint():
+            values.put("one", b"taken back")
+            raise KeyError
+
+    values.put("one", b"before")
+    with store.transaction():
+        store.once("store", "x/other", look)
+        values.put("one", b"now")
+        assert (values.get("one"), store.once("store", "x/other", look)) == (b"now", b"looked at")
+        values.delete("one")
+        assert values.get("one") is None
+        assert asked == ["x/other"]
+        values.put("one", b"at last")
+        with pytest.raises(KeyError):
+            put_and_taken_back()
+        assert values.get("one") == b"at last"
+    assert values.get("one") == b"at last"
+
+
 def test_a_transaction_that_follows_sees_what_another_process_has_written_or_what_was_taken_back(opened: Open) -> None:
     store, asked = opened(), list[str]()
 

@@ -20,6 +20,7 @@ from hil.dcc.base.requests import (
     LIFE,
     OPEN,
     STANDING,
+    LifeStep,
     RequestEvent,
     RequestMoved,
     Requests,
@@ -126,6 +127,22 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+@pytest.mark.parametrize("step", [pytest.param(step, id=f"{step.state} {step.event}") for step in LIFE])
+def test_what_a_transaction_keeps_of_a_request_after_a_step_is_what_the_store_holds(step: LifeStep) -> None:
+    store = DccStore(None)
+    requests = Requests(store, lambda: 10.5)
+    with store.transaction():
+        requests.accept("one", USER, DEVICE, "4.1.1", b"<one/>", received=2.5)
+        requests.accept("two", USER, DEVICE, "4.1.1", b"<two/>", received=3.5, execute_at=500.0)
+        assert [requests.get("one"), requests.get("two")] == list(requests.all())
+        if step.event is not RequestEvent.ACCEPT:
+            store.execute("UPDATE requests SET state = ? WHERE request = 'two'", (step.state.value,))
+            requests.move("two", step.event, **columns_of(step.state, step.event))
+        assert requests.get("two").state is step.to
+        assert [requests.get("one"), requests.get("two")] == list(requests.all())
+    store.close()
 
 
 def test_no_state_has_two_rows_for_one_event_and_every_state_says_what_it_waits_for() -> None:
