@@ -67,6 +67,7 @@ _EKU, _NAMES, _APEX = "2.5.29.37", "2.5.29.30", "1.3.6.1.5.5.7.1.20"
 _FOR_AUTHORITIES: Final = frozenset({"2.5.29.33", "2.5.29.36", "2.5.29.54"})
 _KNOWN: Final = frozenset({KEY_USAGE, BASIC, POLICIES, SKI, AKI, SAN, _EKU, _NAMES, _APEX}) | _FOR_AUTHORITIES
 _MODULE_TYPE: Final = bytes.fromhex("060d2a863a0001848fb90f01020201")
+_TIME_LENGTHS: Final = {der.UTC_TIME: 13, der.GENERALIZED_TIME: 15}
 _NO_END: Final = (der.GENERALIZED_TIME, "99991231235959Z")
 _PRIME: Final = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 _B: Final = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
@@ -119,7 +120,7 @@ def _(facts: Facts) -> str | None:
     if found is None:
         return None
     content = DerReader().only(found.value).content
-    if len(content) < 2 or content[0] > 7 or content[-1] == 0 or content[-1] & ((1 << content[0]) - 1) or not content[-1] >> content[0] & 1:
+    if not content or content[0] > 7 or content[-1] & ((1 << content[0]) - 1) or not content[-1] >> content[0] & 1:
         return f"key usage {found.value.hex()} has trailing zero bits or a wrong count of unused bits"
     return None
 
@@ -127,8 +128,7 @@ def _(facts: Facts) -> str | None:
 @_rule("DER-08", _ALL, _E, "RFC 5280 4.1.2.5")
 def _(facts: Facts) -> str | None:
     for tag, text in (facts.not_before, facts.not_after):
-        digits = {der.UTC_TIME: 12, der.GENERALIZED_TIME: 14}.get(tag, 0)
-        if len(text) != digits + 1 or not text.endswith("Z") or not text[:-1].isdecimal():
+        if len(text) != _TIME_LENGTHS.get(tag) or not text.endswith("Z") or not text[:-1].isdecimal():
             return f"time {text!r}, expected digits to the second and Z"
         try:
             datetime.strptime(text[-11:-1], "%m%d%H%M%S").replace(year=_year((tag, text)))

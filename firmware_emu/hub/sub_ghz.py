@@ -6,7 +6,7 @@ kept and steer nothing: what they mean is in no source.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from functools import partial
 
@@ -108,7 +108,7 @@ class SubGhz:
         model.writers[_CONFIGURATION] = self._configured
         model.writers[_SCAN] = self._scan
         model.readers[_CHANNEL] = lambda: BitString(self.channel_octets, 32)
-        model.readers[_LOG] = lambda: self._entries(0, 0xFFFFFFFF)
+        model.readers[_LOG] = lambda: _rows(self._log.entries())
         model.selections[_LOG] = self._select
 
     def _configured(self, value: Data) -> AccessResult:
@@ -184,22 +184,14 @@ class SubGhz:
         limits = time_range(selection) if selector == RANGE_SELECTOR else None
         match limits:
             case (DoubleLongUnsigned(value=start), DoubleLongUnsigned(value=end)):
-                return self._entries(start, end)
+                return _rows(entry for entry in self._log.entries() if start <= entry.time <= end)
         return AccessResult.SCOPE_OF_ACCESS_VIOLATED
 
-    def _entries(self, start: int, end: int) -> CompactArray:
-        rows = tuple(
-            Structure(
-                (
-                    DoubleLongUnsigned(entry.time),
-                    LongUnsigned(entry.code),
-                    OctetString(entry.other),
-                )
-            )
-            for entry in self._log.entries()
-            if start <= entry.time <= end
-        )
-        return CompactArray(_ROW, rows)
+
+def _rows(entries: Iterable[LogEntry]) -> CompactArray:
+    """Entries of the channel log as they are read."""
+    found = (Structure((DoubleLongUnsigned(entry.time), LongUnsigned(entry.code), OctetString(entry.other))) for entry in entries)
+    return CompactArray(_ROW, tuple(found))
 
 
 class _ChannelLog:

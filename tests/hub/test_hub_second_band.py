@@ -18,7 +18,7 @@ from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.hub.device_log import RegisteredType
 from firmware_emu.hub.profile import standard_profile
 from firmware_emu.hub.second_band import SecondBand
-from firmware_emu.hub.sub_ghz import ScanOutcome, ScanTrigger
+from firmware_emu.hub.sub_ghz import DutyState, ScanOutcome, ScanTrigger
 from firmware_emu.ids import Eui64
 from firmware_emu.zse.clusters.sub_ghz import SUB_GHZ
 from hil.radio.air.phy import sub_ghz
@@ -102,6 +102,31 @@ async def test_a_state_begins_at_its_threshold_and_not_below(bench: Bench) -> No
         found.append(band(bench).state.name)
     rising = ["NORMAL"] * 2 + ["LIMITED"] * 2 + ["CRITICAL"] * 2 + ["REGULATED"]
     assert found == rising + rising[-2:0:-1]
+    codes = [code for code in logged(bench) if code in range(0x8F20, 0x8F26)]
+    assert codes == [0x8F22, 0x8F24, 0x8F25, 0x8F23, 0x8F21], "each is told when it begins or ends, and not while it lasts"
+
+
+@pytest.mark.clause("RTDS DBCH10")
+async def test_messages_are_discarded_in_the_regulated_state_for_devices_of_the_band_alone(bench: Bench) -> None:
+    made = band(bench)
+    made.children = frozenset({GSME})
+    found = []
+    for state in DutyState:
+        made.state = state
+        found.append([made.discards(device, bytes(25)) for device in (GSME, ESME)])
+    assert found == [[False, False]] * 3 + [[True, False]]
+    await bench.clock.sleep(1)
+    assert body(bench, 0x8F2C) == [OctetString(bytes(25))]
+
+
+async def test_the_meter_that_moves_are_told_to_is_a_gas_meter_of_this_band(bench: Bench) -> None:
+    for device, kind in ((ESME, RegisteredType.ESME), (GSME, RegisteredType.GSME)):
+        assert codes(await bench.ask(add_device(bench, device, kind))) == [0, 0, 0]
+    made, found = band(bench), []
+    for children in ((), (ESME,), (GSME,), (ESME, GSME), (PPMID,)):
+        made.children = frozenset(children)
+        found.append(made._meter)
+    assert found == [None, None, GSME, GSME, None]
 
 
 @pytest.mark.clause("GBCS 10.6")
