@@ -129,7 +129,7 @@ class Commands:
             if not any(right.role in roles and right.for_another is another and (proven or not right.signature) for right in rights):
                 return f"{header.message_code:04x} of {header.originator} was executed without a right to it"
             if header.cra is not CraFlag.COMMAND or header.recipient != self.meter:
-                return f"a {header.cra.name.lower()} to {header.recipient} was executed"
+                return f"a message of kind {header.cra.name.lower()} to {header.recipient} was executed"
             if header.date_time:
                 return f"{header.message_code:04x} with a date-time in its header was executed"
         return None
