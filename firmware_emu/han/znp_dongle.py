@@ -33,9 +33,9 @@ from firmware_emu.ids import Eui64
 zt: Any = zigpy.types  # its constructors carry no types
 
 SENT_TIMEOUT_S = 20.0
+"""As for EZSP: our own figure."""
 _NO_ROOM = ("MEM_ERROR", "BUFFER_FULL", "MAC_NO_RESOURCES", "NWK_TABLE_FULL", "MAC_TRANSACTION_OVERFLOW")
 """Statuses of a message that was not sent because there was no room for it, in a reply or in a confirmation."""
-"""As for EZSP: our own figure."""
 _BROADCAST_RX_ON, _BROADCAST_ROUTERS, _EVERYBODY, _NO_SHORT = 0xFFFD, 0xFFFC, 0xFFFF, 0xFFFE
 _UNEXPECTED = (AssertionError, KeyError, ValueError, SecurityError)
 """Exceptions that zigpy-znp raises where a dongle answers or holds what it does not expect."""
