@@ -124,7 +124,7 @@ class Processing:
             return self.execution.refused(request, refused("user-cannot-sign-request", problem=error), travel, started)
         travel.leg("user signs the request")
         refusal = self.sequence.problem(signed)
-        refusal = refusal or await self.connections.admit(user.eui64, len(write_request(signed)), connection)
+        refusal = refusal or await self.connections.admit(user.eui64, lambda: len(write_request(signed)), connection)
         with self.context.store.transaction():  # from arrival to the SM WAN it is one: what a kill cuts off was never there
             arrival = refusal or self.gateway.receive(signed, released=released, returns=returns)
             travel.leg("arrival checks")
@@ -156,7 +156,7 @@ class Processing:
         user's that it comes over."""
         self._emit_requested(request)
         sender = request.request_id.originator
-        refusal = self.sequence.problem(request) or await self.connections.admit(sender, len(write_request(request)), connection)
+        refusal = self.sequence.problem(request) or await self.connections.admit(sender, lambda: len(write_request(request)), connection)
         return Answered(refusal.code, refusal) if refusal is not None else self._taken(request)
 
     def release(self, request: ServiceRequest, number: int) -> Outcome | None:

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable, StoreTrouble
@@ -259,7 +259,8 @@ class DccStore:
         if kept is None:
             kept = self._once[table] = {}
         elif key in kept:
-            return cast("T", kept[key])
+            known: T = kept[key]
+            return known
         if len(kept) >= _KEPT:
             kept.clear()
         found = kept[key] = read(key)

@@ -124,8 +124,9 @@ class Connections:
 
     # Messages
 
-    async def admit(self, user: Eui64, octets: int, number: int | None = None) -> Refusal | None:
-        """A message of ``user`` comes in over a connection (its first by default): why it may not, else it is counted."""
+    async def admit(self, user: Eui64, octets: Callable[[], int], number: int | None = None) -> Refusal | None:
+        """A message of ``user`` comes in over a connection (its first by default): why it may not, else it is counted, with as many
+        ``octets`` as it has."""
         found = [one for one in self.of(user) if number in (None, one.number)]
         if not found:
             return None
@@ -148,7 +149,7 @@ class Connections:
         checks: tuple[Callable[[Connection, list[float], float], Refusal | None], ...] = (_rate, _peak)
         refusal = next((problem for check in checks if (problem := check(connection, times, now)) is not None), None)
         if refusal is None:
-            self._count(connection.number, IN, octets)
+            self._count(connection.number, IN, octets())
         return refusal
 
     def sent(self, delivered: Delivered) -> None:

@@ -24,7 +24,7 @@ async def told(clock: Clock, code: CodeOfConnection, gaps: tuple[float, ...]) ->
     found: list[Refusal | None] = []
     for gap in gaps:
         await clock.sleep(gap)
-        found.append(await made.admit(USER, 10))
+        found.append(await made.admit(USER, lambda: 10))
     return [None if one is None else one.name for one in found]
 
 
@@ -54,14 +54,14 @@ async def test_a_load_counts_a_day_and_tells_what_is_over(clock: Clock) -> None:
     made = Connections(DccStore(None), clock)
     made.add_code(replace(PLAIN, expected=2, volumes={"in": 20, "out": 5}))
     connection = made.notify(USER, "bench")
-    await made.admit(USER, 10)
-    await made.admit(USER, 10)
+    await made.admit(USER, lambda: 10)
+    await made.admit(USER, lambda: 10)
     load = made.load(connection)
     assert (dict(load.messages), dict(load.octets), load.in_window, load.over) == ({"in": 2}, {"in": 20}, 2, ())
-    await made.admit(USER, 1)
+    await made.admit(USER, lambda: 1)
     assert made.load(connection).over == ("21 octets in in a day, 20 expected", "3 messages in 60 s, 2 expected")
     await clock.sleep(86400.0)
     later = made.load(connection)
     assert (dict(later.messages), later.in_window, later.over) == ({}, 0, ())
-    assert await made.admit(Eui64(bytes(8)), 10) is None
-    assert await made.admit(USER, 10, 99) is None, "no such connection, no limit"
+    assert await made.admit(Eui64(bytes(8)), lambda: 10) is None
+    assert await made.admit(USER, lambda: 10, 99) is None, "no such connection, no limit"
