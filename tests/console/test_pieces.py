@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from firmware_emu.cli import exit_code
 from firmware_emu.console.commands.explain import explain
 from firmware_emu.console.commands.pasted import Pasted, take_apart
-from firmware_emu.errors import DecodeError
+from firmware_emu.errors import CommsHubError, DecodeError
+from hil.console.forms import keys_in
 
 GBCS = bytes.fromhex("dd00000000000085") + bytes(14)
 """The beginning of a message: base64 of it begins with 3Q."""
@@ -149,6 +150,25 @@ def test_a_capture_that_has_no_frame_is_told_in_a_line(octets: bytes, told: str)
     with pytest.raises(DecodeError) as refused:
         take_apart(Pasted(octets))
     assert str(refused.value) == f"at offset 0, pcapng: {told}"
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("# keys of the HAN\n\n00:01:02,Normal,network\n0a0b\n", ["000102", "0a0b"]),
+        ("", []),
+    ],
+)
+def test_keys_are_the_first_column_of_wiresharks_file(text: str, keys: list[str], tmp_path: Path) -> None:
+    (tmp_path / "zigbee_pc_keys").write_text(text)
+    assert [key.hex() for key in keys_in(tmp_path / "zigbee_pc_keys")] == keys
+
+
+def test_what_is_no_file_of_keys_is_told_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "zigbee_pc_keys").write_text("no key\n")
+    for name in ("zigbee_pc_keys", "none"):
+        with pytest.raises(CommsHubError, match=rf"{name}: .*: expected Wireshark's key file zigbee_pc_keys"):
+            keys_in(tmp_path / name)
 
 
 # -- the command's options

@@ -67,7 +67,7 @@ def explain(
         raise click.BadParameter(f"read {layer!r}, expected {one_of(layer, names)}", param_hint="--as")
     found_keys = [_key(text) for text in han_keys] + list(form.keys(pasted) if form.keys is not None else ())
     known = LayerKnowledge(None if keys is None else Keystore.load(keys), tuple(found_keys), version, _cluster(cluster))
-    pieces = [piece if layer is None or piece.words else replace(piece, layer=layer) for piece in pieces]
+    pieces = pieces if layer is None else [replace(piece, layer=layer) for piece in pieces]
     if only is not None:
         if only > len(pieces):
             raise click.BadParameter(f"read {only}, expected 1 to {len(pieces)}", param_hint="--only")
@@ -133,7 +133,7 @@ def _read(piece: Piece, known: LayerKnowledge, oracle: bool) -> _Read:
 
 def _show(form: Form, told: Sequence[_Read], count: int, is_brief: bool) -> None:
     console = Console(width=columns(80), highlight=False)
-    for number, one in enumerate(told, 1):
+    for one in told:
         if one.piece.words:
             console.print(f"{one.piece.where}  {one.piece.words}", markup=False)
             continue
@@ -154,7 +154,6 @@ def _show(form: Form, told: Sequence[_Read], count: int, is_brief: bool) -> None
             )
         for missing in one.absent:
             console.print(f"{place}{missing}", markup=False)
-        del number
     if count > len(told) and len(told) > 1:
         console.print(
             f"{form.about}: {count} pieces, the first {len(told)} shown; --all shows all, --only NUMBER one in full", markup=False
