@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from firmware_emu.device.event_log import LogEntry
 from firmware_emu.device.gbz_server import ZclAnswer
-from firmware_emu.errors import DecodeError
 from firmware_emu.zse.clusters.events import EVENTS
-from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.declare import FieldValue, number
 from firmware_emu.zse.zcl import ZclStatus
 
 EVENT_LOG, SECURITY_LOG, METER_EVENT_LOG, METER_SECURITY_LOG = 3, 4, 6, 7
@@ -21,15 +20,15 @@ _GET, _PUBLISH = 0x00, 0x01
 
 def asked_log(payload: bytes) -> int:
     """Id of the log that a GetEventLog asks for. Raises DecodeError."""
-    return _number(EVENTS.to_server[_GET].decode(payload), "control_and_log") & 0x0F
+    return number(EVENTS.to_server[_GET].decode(payload), "control_and_log") & 0x0F
 
 
 def answer(payload: bytes, entries: Sequence[LogEntry], since: int = 0) -> ZclStatus | list[ZclAnswer]:
     """The answer to a GetEventLog out of ``entries``, oldest first; nothing from before ``since`` is shown. Raises DecodeError."""
     fields = EVENTS.to_server[_GET].decode(payload)
-    first, last, event = max(since, _number(fields, "from")), _number(fields, "to"), _number(fields, "event")
+    first, last, event = max(since, number(fields, "from")), number(fields, "to"), number(fields, "event")
     found = [entry for entry in entries if first <= entry.time <= last and event in (0, entry.code)]
-    count, newest = _number(fields, "count"), len(found) - _number(fields, "offset")
+    count, newest = number(fields, "count"), len(found) - number(fields, "offset")
     shown = found[max(0, newest - count) if count else 0 : max(0, newest)]
     if not shown:
         return ZclStatus.NOT_FOUND
@@ -44,10 +43,3 @@ def answer(payload: bytes, entries: Sequence[LogEntry], since: int = 0) -> ZclSt
 def without_length(other: bytes) -> bytes:
     """Other information of an entry less the length that a DLMS log writes before it: a ZCL octet string has its own."""
     return other[1:] if other and other[0] == len(other) - 1 else other
-
-
-def _number(fields: dict[str, FieldValue], name: str) -> int:
-    value = fields[name]
-    if not isinstance(value, int):
-        raise DecodeError(0, name, f"read {value!r}, expected a number")
-    return value

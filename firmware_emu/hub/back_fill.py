@@ -17,7 +17,7 @@ from firmware_emu.ids import Eui64
 from firmware_emu.trace import Trace
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from firmware_emu.zse.declare import Cluster, FieldValue
+from firmware_emu.zse.declare import Cluster, FieldValue, number
 
 FUNCTIONAL_FLAGS, FLAGS_4 = 0x0000, 0x0003
 """Attributes of notification flags: the first and the fourth of scheme B."""
@@ -93,7 +93,7 @@ class BackFill:
                 if payload is None:
                     break
                 filled += self._take(cluster, answer, payload)
-                if offset + 1 >= _number(cluster.to_client[answer].decode(payload), "total_found"):
+                if offset + 1 >= number(cluster.to_client[answer].decode(payload), "total_found"):
                     break
         return filled
 
@@ -111,8 +111,8 @@ class BackFill:
                 break
             answer = METERING.to_client[0x07].decode(payload)
             samples = answer["samples"]
-            volumes = [_number(dict(one), "value") for one in (samples if isinstance(samples, tuple) else ())]
-            start = _number(answer, "start")
+            volumes = [number(dict(one), "value") for one in (samples if isinstance(samples, tuple) else ())]
+            start = number(answer, "start")
             self._gas.fill_samples(start, volumes)
             filled += len(volumes)
             since = start + len(volumes) * HALF_HOUR_S
@@ -133,8 +133,3 @@ class BackFill:
             meter, endpoint, cluster.id, command, cluster.to_server[command].encode(fields), source_endpoint=ESI_ENDPOINT
         )
         return None if answer.default_response is not None else answer.payload
-
-
-def _number(fields: dict[str, FieldValue], name: str) -> int:
-    value = fields.get(name)
-    return value if isinstance(value, int) else 0

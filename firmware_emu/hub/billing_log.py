@@ -12,7 +12,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.hub.gas_store import GasStore, OctetRing
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.declare import FieldValue, number
 from firmware_emu.zse.zcl import ZclStatus
 
 GENERAL = 1
@@ -38,7 +38,7 @@ class BillingLog:
         if (cluster, command) in (_SNAPSHOT, _PREPAY_SNAPSHOT):
             metering = cluster == METERING.id
             head = (METERING if metering else PREPAYMENT).to_client[command].decode(payload)
-            time, cause, body = _number(head, "time"), _number(head, "cause"), payload[SNAPSHOT_HEAD:]
+            time, cause, body = number(head, "time"), number(head, "cause"), payload[SNAPSHOT_HEAD:]
             if cause & GENERAL:
                 (gas.fill_snapshots if metering else gas.fill_prepayment_snapshots)({time: body})
             else:
@@ -47,7 +47,7 @@ class BillingLog:
             gas.bill(
                 gas.top_ups,
                 {
-                    _number(one, "time"): _TOP_UP.pack(_number(one, "amount"), _octets(one, "code"))
+                    number(one, "time"): _TOP_UP.pack(number(one, "amount"), _octets(one, "code"))
                     for one in _groups(PREPAYMENT.to_client[command].decode(payload), "top_ups")
                 },
             )
@@ -55,7 +55,7 @@ class BillingLog:
             gas.bill(
                 gas.debt_payments,
                 {
-                    _number(one, "time"): _PAYMENT.pack(_number(one, "amount"), _number(one, "debt_type"), _number(one, "outstanding"))
+                    number(one, "time"): _PAYMENT.pack(number(one, "amount"), number(one, "debt_type"), number(one, "outstanding"))
                     for one in _groups(PREPAYMENT.to_client[command].decode(payload), "payments")
                 },
             )
@@ -106,13 +106,6 @@ def _within(ring: OctetRing, since: int, end: int, count: int) -> list[tuple[int
 def _groups(fields: Mapping[str, FieldValue], name: str) -> Iterator[Mapping[str, FieldValue]]:
     groups = fields[name]
     return iter(groups if isinstance(groups, tuple) else ())
-
-
-def _number(fields: Mapping[str, FieldValue], name: str) -> int:
-    value = fields[name]
-    if not isinstance(value, int):
-        raise DecodeError(0, name, f"read {value!r}, expected a number")
-    return value
 
 
 def _octets(fields: Mapping[str, FieldValue], name: str) -> bytes:

@@ -17,7 +17,6 @@ from firmware_emu.device.pipeline import GbcsDevice, Handler
 from firmware_emu.device.standard import STANDARD
 from firmware_emu.device.zcl_event_log import EVENT_LOG, METER_EVENT_LOG, METER_SECURITY_LOG, SECURITY_LOG, asked_log
 from firmware_emu.device.zcl_event_log import answer as log_answer
-from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.asn1_types import DeviceLogBackupAlert, RestoreDeviceLogCommand, RestoreDeviceLogResponse, RestoreOutcome
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component
@@ -36,7 +35,7 @@ from firmware_emu.zse.clusters.events import EVENTS
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
-from firmware_emu.zse.declare import Cluster, FieldValue
+from firmware_emu.zse.declare import Cluster, FieldValue, number
 from firmware_emu.zse.zcl import ZclStatus
 
 LOG_CHANGED = 0x8071
@@ -170,7 +169,7 @@ class Gpf:
 
     def _sampled_data(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
         fields = METERING.to_server[0x08].decode(part.payload)
-        sample, earliest, count = _number(fields, "sample"), max(since, _number(fields, "earliest")), _number(fields, "count")
+        sample, earliest, count = number(fields, "sample"), max(since, number(fields, "earliest")), number(fields, "count")
         rings = {_PROFILE_SAMPLES: (self.gas.profile_data, HALF_HOUR_S), _DAILY_SAMPLES: (self.gas.daily_consumption, _DAILY_INTERVAL)}
         if sample not in rings:
             return ZclStatus.NOT_FOUND
@@ -185,7 +184,7 @@ class Gpf:
                     {
                         "sample": sample,
                         "start": found[0].start,
-                        "sample_type": _number(fields, "sample_type"),
+                        "sample_type": number(fields, "sample_type"),
                         "interval": interval,
                         "count": len(found),
                         "samples": tuple({"value": one.volume} for one in found),
@@ -203,9 +202,9 @@ class Gpf:
 
     def _snapshots(self, cluster: Cluster, command: int, fields: dict[str, FieldValue], since: int) -> ZclStatus | list[ZclAnswer]:
         """The snapshot at the asked offset, oldest first; commands ask for one offset a component (RTDS GCS16)."""
-        start, end, offset = max(since, _number(fields, "from")), _number(fields, "to"), _number(fields, "offset")
+        start, end, offset = max(since, number(fields, "from")), number(fields, "to"), number(fields, "offset")
         metering = cluster is METERING
-        found = [one for one in self._billing.snapshots(metering=metering, causes=_number(fields, "cause")) if start <= one[0] <= end]
+        found = [one for one in self._billing.snapshots(metering=metering, causes=number(fields, "cause")) if start <= one[0] <= end]
         if offset >= len(found):
             return ZclStatus.NOT_FOUND
         time, cause, body = found[offset]
@@ -224,12 +223,12 @@ class Gpf:
 
     def _top_ups(self, part: Component, since: int) -> ZclStatus | list[ZclAnswer]:
         fields = PREPAYMENT.to_server[0x08].decode(part.payload)
-        found = self._billing.top_ups(since, _number(fields, "latest_end"), _number(fields, "count"))
+        found = self._billing.top_ups(since, number(fields, "latest_end"), number(fields, "count"))
         return ZclStatus.NOT_FOUND if found is None else [ZclAnswer(0x05, found)]
 
     def _debt_payments(self, part: Component, since: int) -> ZclStatus | list[ZclAnswer]:
         fields = PREPAYMENT.to_server[0x0A].decode(part.payload)
-        found = self._billing.debt_payments(since, _number(fields, "latest_end"), _number(fields, "count"), _number(fields, "debt_type"))
+        found = self._billing.debt_payments(since, number(fields, "latest_end"), number(fields, "count"), number(fields, "debt_type"))
         return ZclStatus.NOT_FOUND if found is None else [ZclAnswer(0x06, found)]
 
     def _event_log(self, part: Component, since: int = 0) -> ZclStatus | list[ZclAnswer]:
@@ -242,7 +241,7 @@ class Gpf:
         return ZclStatus.NOT_FOUND
 
     def _clear_event_log(self, part: Component) -> ZclStatus | list[ZclAnswer]:
-        asked = _number(EVENTS.to_server[0x01].decode(part.payload), "log")
+        asked = number(EVENTS.to_server[0x01].decode(part.payload), "log")
         if asked != EVENT_LOG:  # a security log cannot be cleared remotely (reference chts 5)
             return [ZclAnswer(0x02, EVENTS.to_client[0x02].encode({"cleared": 0}))]
         self.device.logs[LogName.EVENT].clear()
@@ -254,7 +253,7 @@ class Gpf:
     def _change_of_tenancy(self, part: Component) -> ZclStatus:
         """GCS09: from this date on the consumer does not see what was recorded before it; until then what was hidden stays so."""
         fields = DEVICE_MANAGEMENT.to_client[0x00].decode(part.payload)
-        dates = [self.visible_from, _number(fields, "implementation") or int(self.device.now())]
+        dates = [self.visible_from, number(fields, "implementation") or int(self.device.now())]
         self.device.store.put(_TENANCY, b"".join(date.to_bytes(4, "big") for date in dates))
         return ZclStatus.SUCCESS
 
@@ -264,10 +263,3 @@ class Gpf:
         octets = self.device.store.get(_TENANCY) or b""
         dates = [int.from_bytes(octets[place : place + 4], "big") for place in range(0, len(octets), 4)]
         return max((date for date in dates if date <= self.device.now()), default=0)
-
-
-def _number(fields: dict[str, FieldValue], name: str) -> int:
-    value = fields[name]
-    if not isinstance(value, int):
-        raise DecodeError(0, name, f"read {value!r}, expected a number")
-    return value

@@ -11,10 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from firmware_emu.errors import DecodeError
 from firmware_emu.zse.zcl import BY_NAME, DataType, Value, ZclReader, encode_value, read_value
 
 FieldValue: TypeAlias = "Value | tuple[Mapping[str, FieldValue], ...]"
 Fields: TypeAlias = Mapping[str, FieldValue]
+
+
+def number(fields: Fields, name: str) -> int:
+    """A field that is a number. Raises DecodeError where it is none, or is not there."""
+    value = fields.get(name)
+    if not isinstance(value, int):
+        raise DecodeError(0, name, f"read {value!r}, expected a number")
+    return value
+
 
 TRAILING = "trailing"
 """Key of octets after the declared fields. ZCL lets later versions append fields, which a reader ignores; kept for byte-exact encoding."""

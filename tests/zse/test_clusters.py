@@ -8,7 +8,7 @@ from firmware_emu.errors import DecodeError
 from firmware_emu.zse import clusters
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.price import PRICE
-from firmware_emu.zse.declare import TRAILING, Cluster, ClusterCommand, Repeat, commands, fields, repeat
+from firmware_emu.zse.declare import TRAILING, Cluster, ClusterCommand, Repeat, commands, fields, number, repeat
 
 COMMANDS = [(cluster, command) for cluster in clusters.ALL for command in (*cluster.to_server.values(), *cluster.to_client.values())]
 
@@ -111,3 +111,11 @@ def test_names_and_ids_are_those_of_the_reference_table() -> None:
             attribute = declared.attribute(identifier)
             assert attribute is not None
             assert attribute.name == name
+
+
+def test_a_field_that_is_to_be_a_number_is_told_where_it_is_none() -> None:
+    assert number({"count": 5, "flag": True}, "count") == 5
+    for given_fields, read in (({}, "None"), ({"count": None}, "None"), ({"count": b"x"}, "b'x'"), ({"count": ()}, "()")):
+        with pytest.raises(DecodeError) as refused:
+            number(given_fields, "count")  # type: ignore[arg-type]
+        assert str(refused.value) == f"at offset 0, count: read {read}, expected a number"

@@ -17,10 +17,22 @@ def test_the_gas_meters_header_is_one_octet(item: MailboxItem, octets: str) -> N
     assert decode_mailbox(bytes.fromhex(octets)) == item
 
 
-@pytest.mark.parametrize("octets", ["", "0100", "02", "03", "04", "ff00"])
-def test_anything_else_is_a_decode_error(octets: str) -> None:
-    with pytest.raises(DecodeError):
+@pytest.mark.parametrize(
+    ("octets", "told"),
+    [
+        ("", "at offset 0, mailbox header: no octet, expected GET 01, GET-RESPONSE 02 or PUT 03"),
+        ("0100", "at offset 1, mailbox GET: 1 octets follow, expected none"),
+        ("010000", "at offset 1, mailbox GET: 2 octets follow, expected none"),
+        ("02", "at offset 1, mailbox GET-RESPONSE remaining: no octet, expected the count of messages that still wait"),
+        ("03", "at offset 1, mailbox PUT message: no octets, expected a GBCS message"),
+        ("04", "at offset 0, mailbox header: read 04, expected GET 01, GET-RESPONSE 02 or PUT 03"),
+        ("ff00", "at offset 0, mailbox header: read FF, expected GET 01, GET-RESPONSE 02 or PUT 03"),
+    ],
+)
+def test_anything_else_is_told_with_what_was_expected_where(octets: str, told: str) -> None:
+    with pytest.raises(DecodeError) as refused:
         decode_mailbox(bytes.fromhex(octets))
+    assert str(refused.value) == told
 
 
 @given(st.binary(max_size=20))

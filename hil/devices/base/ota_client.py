@@ -22,7 +22,7 @@ from firmware_emu.device import firmware
 from firmware_emu.errors import DecodeError, RadioError
 from firmware_emu.han.zcl_port import Answer, Incoming
 from firmware_emu.zse.clusters.ota import OTA, WAIT_FOR_DATA
-from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.declare import FieldValue, number
 from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.base.part import DevicePart
 
@@ -141,7 +141,7 @@ class OtaClient:
         if answer.get("status") != 0:
             self._forget()
             return None
-        version, size = _number(answer, "file_version"), _number(answer, "image_size")
+        version, size = number(answer, "file_version"), number(answer, "image_size")
         if not size:
             raise DecodeError(0, "image size", "read 0, expected a file")
         state = self._device.store.get(self._prefix + "state")
@@ -173,10 +173,10 @@ class OtaClient:
                 },
             )
             if answer["status"] == ZclStatus.WAIT_FOR_DATA:
-                await self._device.clock.sleep(max(1, _number(answer, "request_time") - _number(answer, "current_time")))
+                await self._device.clock.sleep(max(1, number(answer, "request_time") - number(answer, "current_time")))
                 continue
             if answer["status"] != 0:
-                reason = f"block at {transfer.offset}: ZCL status 0x{_number(answer, 'status'):02X}"
+                reason = f"block at {transfer.offset}: ZCL status 0x{number(answer, 'status'):02X}"
                 self._device.trace.emit("device", self._device.name, "image not fetched", reason=reason)
                 return None
             data = answer.get("data")
@@ -248,10 +248,3 @@ class OtaClient:
 def image_identity(device_type: DeviceType) -> tuple[int, int]:
     """Manufacturer code and image type that the header of a file for such a Device must name."""
     return MANUFACTURER, device_type.value
-
-
-def _number(fields: dict[str, FieldValue], name: str) -> int:
-    value = fields.get(name)
-    if not isinstance(value, int):
-        raise DecodeError(0, name, f"read {value!r}, expected a number")
-    return value

@@ -7,11 +7,10 @@ from typing import Protocol
 
 from firmware_emu.device import top_up
 from firmware_emu.device.gbz_server import Command, ZclAnswer
-from firmware_emu.errors import DecodeError
 from firmware_emu.gbcs.envelope import Message
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
-from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.declare import number
 from firmware_emu.zse.zcl import Value, ZclStatus
 from hil.devices.gsme import terms as gsme_terms
 from hil.devices.gsme.logs import GasLogs, Logged, Result
@@ -71,21 +70,21 @@ class Credit:
     def _change_debt(self, part: Component) -> Result:
         """GCS04: the amount is added to one of the three debts, which never fall below nothing; how it is collected is set."""
         fields = PREPAYMENT.to_server[0x02].decode(part.payload)
-        debt = _DEBTS.get(_int(fields, "amount_type"))
+        debt = _DEBTS.get(number(fields, "amount_type"))
         if debt is None:
             return ZclStatus.INVALID_FIELD
-        if debt != _PAYMENT_DEBT and _int(fields, "recovery_frequency") not in gsme_terms.DEBT_PERIODS:
+        if debt != _PAYMENT_DEBT and number(fields, "recovery_frequency") not in gsme_terms.DEBT_PERIODS:
             return ZclStatus.INVALID_VALUE
         self._gsme.update()
         model, metering, first = self._model, self._gsme.metering, 0x0200 + 0x10 * debt
         if debt == _PAYMENT_DEBT:
-            model.set(PREPAYMENT.id, first + 0x09, _int(fields, "balance_percentage"))
-            metering.account.payment_debt = max(0, metering.account.payment_debt + _int(fields, "amount"))
+            model.set(PREPAYMENT.id, first + 0x09, number(fields, "balance_percentage"))
+            metering.account.payment_debt = max(0, metering.account.payment_debt + number(fields, "amount"))
         else:
-            model.set(PREPAYMENT.id, first + 0x06, _int(fields, "recovery_frequency"))
-            model.set(PREPAYMENT.id, first + 0x07, max(0, _int(fields, "recovery_amount")))
+            model.set(PREPAYMENT.id, first + 0x06, number(fields, "recovery_frequency"))
+            model.set(PREPAYMENT.id, first + 0x07, max(0, number(fields, "recovery_amount")))
             debts = metering.account.time_debts
-            debts[debt - 1] = max(Fraction(0), debts[debt - 1] + _int(fields, "amount"))
+            debts[debt - 1] = max(Fraction(0), debts[debt - 1] + number(fields, "amount"))
         metering.settings_changed()
         metering.look()
         return ZclStatus.SUCCESS
@@ -103,7 +102,7 @@ class Credit:
         else:
             result, value = self._entered(text)
         credit = self._model.number(PREPAYMENT.id, 0x0001)
-        answer = {"result": result, "value": value, "source": _int(fields, "originating_device"), "credit_remaining": credit}
+        answer = {"result": result, "value": value, "source": number(fields, "originating_device"), "credit_remaining": credit}
         return [ZclAnswer(0x03, PREPAYMENT.to_client[0x03].encode(answer))]
 
     def enter(self, utrn: str) -> bool:
@@ -136,7 +135,7 @@ class Credit:
     def _adjust(self, part: Component) -> Result:
         """GCS40: adjust or reset the balance of one mode; an adjustment of the bill is subtracted, for it counts up (reference smets 3)."""
         fields = PREPAYMENT.to_server[0x05].decode(part.payload)
-        kind, value = _int(fields, "adjustment_type"), _int(fields, "value")
+        kind, value = number(fields, "adjustment_type"), number(fields, "value")
         self._gsme.update()
         metering = self._gsme.metering
         if kind == _ADJUST_PREPAYMENT:
@@ -151,10 +150,3 @@ class Credit:
             return ZclStatus.INVALID_FIELD
         metering.look()
         return ZclStatus.SUCCESS
-
-
-def _int(fields: dict[str, FieldValue], name: str) -> int:
-    value = fields.get(name)
-    if not isinstance(value, int):
-        raise DecodeError(0, name, "expected a number")
-    return value

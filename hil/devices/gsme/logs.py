@@ -12,12 +12,12 @@ from typing import Protocol
 
 from firmware_emu.clock import EPOCH
 from firmware_emu.device.gbz_server import ZclAnswer
-from firmware_emu.errors import DecodeError, KeystoreError, ProtectionError
+from firmware_emu.errors import KeystoreError, ProtectionError
 from firmware_emu.gbcs.gbz import Component
 from firmware_emu.zse.clusters.metering import GB_SNAPSHOT, METERING
 from firmware_emu.zse.clusters.prepayment import GB_PREPAY_SNAPSHOT, PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
-from firmware_emu.zse.declare import Cluster, FieldValue
+from firmware_emu.zse.declare import Cluster, FieldValue, number
 from firmware_emu.zse.zcl import ZclStatus
 from hil.devices.base.gbcs_device import Outbox
 from hil.devices.gsme.alerts import BILLING_UPDATED, billing_alert
@@ -122,12 +122,12 @@ class GasLogs:
         if period is None:
             return False
         fields = PRICE.to_client[command].decode(period)
-        start, duration = _int(fields, "start"), max(1, _int(fields, "duration"))
+        start, duration = number(fields, "start"), max(1, number(fields, "duration"))
         start -= start % HALF_HOUR_S
         first, here = EPOCH + timedelta(seconds=start), EPOCH + timedelta(seconds=moment)
         if here.date() <= first.date() or here.time() != first.time():
             return False
-        return _falls_on(first, here, duration, _int(fields, "duration_type") & 0x0F)
+        return _falls_on(first, here, duration, number(fields, "duration_type") & 0x0F)
 
     # --- reading
 
@@ -148,7 +148,7 @@ class GasLogs:
         body: Callable[[Sequence[int]], bytes],
     ) -> Result:
         self._gsme.update()
-        first, last, offset, causes = (_int(fields, name) for name in ("from", "to", "offset", "cause"))
+        first, last, offset, causes = (number(fields, name) for name in ("from", "to", "offset", "cause"))
         found = [record for ring in rings.values() for record in ring if record[1] & causes and first <= record[0] <= last]
         if offset >= len(found):
             return ZclStatus.NOT_FOUND
@@ -157,7 +157,7 @@ class GasLogs:
 
     def top_up_log(self, part: Component) -> Result:
         """GetTopUpLog: the newest first, from the asked end backwards; the command's own start bounds it (RTDS GCS15e)."""
-        found = self._within(part, _int(PREPAYMENT.to_server[0x08].decode(part.payload), "count"), "latest_end", self._top_ups, 0x08)
+        found = self._within(part, number(PREPAYMENT.to_server[0x08].decode(part.payload), "count"), "latest_end", self._top_ups, 0x08)
         if not found:
             return ZclStatus.NOT_FOUND
         return [ZclAnswer(0x05, _top_up_log(found))]
@@ -165,13 +165,13 @@ class GasLogs:
     def debt_log(self, part: Component) -> Result:
         """GetDebtRepaymentLog: as the top-up log, for one type of debt."""
         fields = PREPAYMENT.to_server[0x0A].decode(part.payload)
-        found = self._within(part, _int(fields, "count"), "latest_end", self._payments, 0x0A)
-        of_type = [record for record in found if record[2] == _int(fields, "debt_type")]
+        found = self._within(part, number(fields, "count"), "latest_end", self._payments, 0x0A)
+        of_type = [record for record in found if record[2] == number(fields, "debt_type")]
         return [ZclAnswer(0x06, _debt_log(of_type))] if of_type else ZclStatus.NOT_FOUND
 
     @staticmethod
     def _within(part: Component, count: int, end: str, ring: RecordRing, command: int) -> list[tuple[int, ...]]:
-        latest = _int(PREPAYMENT.to_server[command].decode(part.payload), end)
+        latest = number(PREPAYMENT.to_server[command].decode(part.payload), end)
         found = [record for record in ring if (part.from_date_time or 0) <= record[0] <= latest]
         found.reverse()
         return found[: count or None]
@@ -232,10 +232,3 @@ def _debt_log(records: Sequence[Sequence[int]]) -> bytes:
         {"time": time, "amount": amount, "debt_type": kind, "outstanding": owed} for time, amount, kind, owed in records
     )
     return PREPAYMENT.to_client[0x06].encode({"command_index": 0, "command_count": 1, "payments": entries})
-
-
-def _int(fields: dict[str, FieldValue], name: str) -> int:
-    value = fields.get(name)
-    if not isinstance(value, int):
-        raise DecodeError(0, name, "expected a number")
-    return value

@@ -27,7 +27,7 @@ from firmware_emu.zse.clusters.messaging import MESSAGING
 from firmware_emu.zse.clusters.metering import METERING
 from firmware_emu.zse.clusters.prepayment import PREPAYMENT
 from firmware_emu.zse.clusters.price import PRICE
-from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.declare import FieldValue, number
 from firmware_emu.zse.zcl import AttributeRecord, DataType, Value, ZclStatus, encode_value, read_value
 from firmware_emu.zse.zcl import ZclReader as ZclReader
 from hil.devices.gsme import future as gsme_future
@@ -239,10 +239,10 @@ class GsmeModel:
         if (part.cluster, part.command) == (PRICE.id, _PRICE_MATRIX):
             prices = fields["prices"]
             for one in map(dict, prices if isinstance(prices, tuple) else ()):
-                place = _int(one, "tier_block")
-                attribute = 0x0400 + (0x10 * place if _int(fields, "sub_payload") & _BY_TIER else place)
+                place = number(one, "tier_block")
+                attribute = 0x0400 + (0x10 * place if number(fields, "sub_payload") & _BY_TIER else place)
                 if (PRICE.id, attribute) in self._initial:
-                    self.set(PRICE.id, attribute, _int(one, "price"))
+                    self.set(PRICE.id, attribute, number(one, "price"))
         elif (part.cluster, part.command) == (PRICE.id, _BLOCK_THRESHOLDS):
             tiers = fields["tiers"]
             thresholds = [one for tier in (tiers if isinstance(tiers, tuple) else ()) for one in _sub(dict(tier))]
@@ -251,7 +251,7 @@ class GsmeModel:
 
     def _read_calendar(self, part: Component) -> Result:
         asked = CALENDAR.to_server[part.command].decode(part.payload)
-        return self.published.read_calendar(part.command, _int(asked, "calendar"))
+        return self.published.read_calendar(part.command, number(asked, "calendar"))
 
     def _current_price(self, part: Component) -> Result:
         """The price of the rate or block in use now; no end is told."""
@@ -286,7 +286,7 @@ class GsmeModel:
         fields = METERING.to_server[0x07].decode(part.payload)
         self._gsme.update()
         now = int(self._gsme.now())
-        if _int(fields, "start") <= now:
+        if number(fields, "start") <= now:
             fields["start"] = now
         self.published.keep(replace(part, payload=METERING.to_server[0x07].encode(fields)), {})
         metering = self._gsme.metering
@@ -321,12 +321,14 @@ class GsmeModel:
     def _samples(self, part: Component) -> Result:
         fields = METERING.to_server[0x08].decode(part.payload)
         self._gsme.update()
-        if _int(fields, "sample") == NETWORK_SAMPLE:
-            return self.network.read(self._gsme.metering.settings.network, _int(fields, "count"), _int(fields, "sample_type"))
-        if _int(fields, "sample") != _PROFILE_SAMPLE:
+        if number(fields, "sample") == NETWORK_SAMPLE:
+            return self.network.read(self._gsme.metering.settings.network, number(fields, "count"), number(fields, "sample_type"))
+        if number(fields, "sample") != _PROFILE_SAMPLE:
             return ZclStatus.NOT_FOUND
-        count = _int(fields, "count")
-        found = [one for one in self._gsme.metering.register.profile if one.end - HALF_HOUR_S >= _int(fields, "earliest")][: count or None]
+        count = number(fields, "count")
+        found = [one for one in self._gsme.metering.register.profile if one.end - HALF_HOUR_S >= number(fields, "earliest")][
+            : count or None
+        ]
         if not found:
             return ZclStatus.NOT_FOUND
         return [
@@ -336,7 +338,7 @@ class GsmeModel:
                     {
                         "sample": _PROFILE_SAMPLE,
                         "start": found[0].end - HALF_HOUR_S,
-                        "sample_type": _int(fields, "sample_type"),
+                        "sample_type": number(fields, "sample_type"),
                         "interval": HALF_HOUR_S,
                         "count": len(found),
                         "samples": tuple({"value": one.amount} for one in found),
@@ -350,12 +352,12 @@ class GsmeModel:
         fields = DEVICE_MANAGEMENT.to_client[0x04].decode(part.payload)
         events = fields["events"]
         for event in events if isinstance(events, tuple) else ():
-            self._gsme.store.put(self._event_name(_int(dict(event), "event")), bytes((_int(fields, "configuration"),)))
+            self._gsme.store.put(self._event_name(number(dict(event), "event")), bytes((number(fields, "configuration"),)))
         return ZclStatus.SUCCESS
 
     def _event_configuration(self, part: Component) -> Result:
         """GCS20r: the configuration of one event, or of every 0x81 event for group 81FF (reference gbcs-spec-notes 16)."""
-        asked = _int(DEVICE_MANAGEMENT.to_client[0x05].decode(part.payload), "event")
+        asked = number(DEVICE_MANAGEMENT.to_client[0x05].decode(part.payload), "event")
         codes = [code for code in configurable_events() if code >> 8 == asked >> 8] if asked & 0xFF == 0xFF else [asked]
         octets = b"".join(code.to_bytes(2, "little") + (self._gsme.store.get(self._event_name(code)) or bytes(1)) for code in codes)
         return [ZclAnswer(0x04, b"\x00\x01" + octets)]
@@ -374,7 +376,7 @@ class GsmeModel:
 
     def _clear_log(self, part: Component) -> Result:
         """Only the general log can be cleared, which the security log then says (reference gbcs-spec-notes 16)."""
-        asked = _int(EVENTS.to_server[0x01].decode(part.payload), "log")
+        asked = number(EVENTS.to_server[0x01].decode(part.payload), "log")
         if asked != EVENT_LOG:
             return [ZclAnswer(0x02, bytes(1))]
         self._gsme.gbcs.logs[LogName.EVENT].clear()
@@ -417,11 +419,4 @@ def _place(read: Callable[[], Sequence[int]], place: int) -> int:
 
 def _sub(tier: dict[str, FieldValue]) -> list[int]:
     thresholds = tier["thresholds"]
-    return [_int(dict(one), "threshold") for one in (thresholds if isinstance(thresholds, tuple) else ())]
-
-
-def _int(fields: dict[str, FieldValue], name: str) -> int:
-    value = fields.get(name)
-    if not isinstance(value, int):
-        raise DecodeError(0, name, "expected a number")
-    return value
+    return [number(dict(one), "threshold") for one in (thresholds if isinstance(thresholds, tuple) else ())]

@@ -12,7 +12,7 @@ from fractions import Fraction
 from firmware_emu.gbcs.axdr import Array, Data, LongUnsigned, OctetString, Structure, Unsigned
 from firmware_emu.zse.clusters.calendar import CALENDAR
 from firmware_emu.zse.clusters.price import PRICE
-from firmware_emu.zse.declare import FieldValue
+from firmware_emu.zse.declare import FieldValue, number
 from hil.devices.gsme.part import GasSettings
 from hil.devices.gsme.published import Published
 from hil.devices.metering.tariff import SwitchingTable, Tariff
@@ -97,14 +97,14 @@ def switching_table(published: Published, kind: int, scripts: range, extra: rang
         for one in _groups(part, "seasons")
     ]
     weeks = [
-        Structure((OctetString(_octet(part, "week")), *(Unsigned(_number(one, "day")) for one in _groups(part, "days"))))
+        Structure((OctetString(_octet(part, "week")), *(Unsigned(number(one, "day")) for one in _groups(part, "days"))))
         for part in parts(_WEEK_PROFILE)
     ]
     days: dict[int, list[Data]] = {}
     for part in parts(_DAY_PROFILE):
-        days.setdefault(_number(part, "day"), []).extend(_action(one) for one in _groups(part, "entries"))
+        days.setdefault(number(part, "day"), []).extend(_action(one) for one in _groups(part, "entries"))
     specials = [
-        Structure((LongUnsigned(place), OctetString(_date(one)), Unsigned(_number(one, "day"))))
+        Structure((LongUnsigned(place), OctetString(_date(one)), Unsigned(number(one, "day"))))
         for place, one in enumerate(one for part in parts(_SPECIAL_DAYS) for one in _groups(part, "days"))
     ]
     profiles = [Structure((Unsigned(day), Array(tuple(actions)))) for day, actions in days.items()]
@@ -112,8 +112,8 @@ def switching_table(published: Published, kind: int, scripts: range, extra: rang
 
 
 def _action(entry: dict[str, FieldValue]) -> Data:
-    hour, minute = divmod(_number(entry, "minute"), 60)
-    return Structure((OctetString(bytes((hour % 24, minute, 0, 0))), OctetString(b""), LongUnsigned(_number(entry, "value"))))
+    hour, minute = divmod(number(entry, "minute"), 60)
+    return Structure((OctetString(bytes((hour % 24, minute, 0, 0))), OctetString(b""), LongUnsigned(number(entry, "value"))))
 
 
 def _groups(fields: dict[str, FieldValue], name: str) -> Iterator[dict[str, FieldValue]]:
@@ -130,10 +130,5 @@ def _date(fields: dict[str, FieldValue]) -> bytes:
     return year.to_bytes(2, "big") + octets[1:4]
 
 
-def _number(fields: dict[str, FieldValue], name: str) -> int:
-    value = fields[name]
-    return value if isinstance(value, int) else 0
-
-
 def _octet(fields: dict[str, FieldValue], name: str) -> bytes:
-    return bytes((_number(fields, name),))
+    return bytes((number(fields, name),))
