@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -239,7 +240,7 @@ async def test_an_association_is_waited_for_half_a_second_and_asked_for_each_twe
 async def test_an_association_that_is_refused_fails(clock: Any) -> None:
     node = Joiner()
     node.beacons[11] = [(beacon(), STRONG)]
-    node.on_request = lambda: asyncio.get_running_loop().call_soon(node.answers, 0xFFFF, 1)  # type: ignore[assignment,return-value]
+    node.on_request = lambda: asyncio.get_running_loop().call_soon(node.answers, 0xFFFF, 1)  # type: ignore[assignment]
     assert await failure(joining.join(node, 2, (11,), None, None)) is Status.JOIN_FAILED  # type: ignore[arg-type]
     assert node.tokens.short == 0xFFFE
 
@@ -265,7 +266,7 @@ REJOIN = {"command": True, "radius": 1, "source_eui": True}
 async def test_a_parent_that_takes_a_node_back_is_asked_alone(clock: Any, node_type: int) -> None:
     node = Joiner(node_type)
     node.tokens.parent_short = 0x1111
-    node.on_request = lambda: asyncio.get_running_loop().call_later(0.12, node.answers)  # type: ignore[assignment,return-value]
+    node.on_request = lambda: asyncio.get_running_loop().call_later(0.12, node.answers)  # type: ignore[assignment]
     took = await spent(joining.rejoin(node))  # type: ignore[arg-type]
     request = bytes([0x06, 0x8E if node_type == 2 else 0x80]).hex()
     assert node.done("send") == [(0x1111, request, {**REJOIN, "secured": True, "neighbour": 0x1111})]
@@ -331,7 +332,7 @@ async def test_a_trust_centre_rejoin_brings_a_new_key_and_perhaps_another_trust_
     await joining.trust_centre_rejoin(node, (11, 12), (LINK_KEY, OTHER_KEY))  # type: ignore[arg-type]
     ((to, octets, how),) = node.done("send")
     assert (to, octets, how) == (0x2222, "068e" if node_type == 2 else "0680", {**REJOIN, "secured": False, "neighbour": 0x2222})
-    assert (tokens.short, tokens.network_key, tokens.key_sequence, tokens.alternate_key) == (0x7777, KEY, 5, None)
+    assert attrgetter("short", "network_key", "key_sequence", "alternate_key")(tokens) == (0x7777, KEY, 5, None)
     assert (tokens.channel, tokens.pan, tokens.depth, tokens.parent_short, tokens.parent) == (12, 0x1A63, 3, 0x2222, None)
     swapped = centre is not HUB
     assert (tokens.tc_eui64, tokens.tc_link_key) == (centre, OTHER_KEY if swapped else LINK_KEY)
