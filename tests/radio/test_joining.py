@@ -30,7 +30,7 @@ def beacon(source: int = 0x1111, pan: int = 0x1A62, **facts: Any) -> Beacon:
 
 
 class Joiner:
-    """A stack as the steps see it, with a MAC whose air is a table of beacons by channel; what the node does is kept in ``did``."""
+    """A stack as the steps see it, with a MAC whose air is a table of beacons by channel; ``did`` keeps each step."""
 
     def __init__(self, node_type: int = 0) -> None:
         self.tokens = Tokens(METER, node_type=node_type, extended_pan=EXTENDED_PAN, channel=15, pan=0x1A62)
@@ -39,7 +39,7 @@ class Joiner:
         self.at: list[float] = []
         self.took_request = True
         self.on_request: Callable[[], None] = lambda: None
-        """What the parent does when it was asked."""
+        """Called when the parent was asked."""
         self.on_poll: Callable[[int], None] = lambda count: None
         self.polls = 0
         self.association: asyncio.Future[tuple[int, int]] | None = None

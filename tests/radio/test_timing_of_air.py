@@ -139,6 +139,16 @@ async def test_what_a_radio_cannot_hear_and_what_is_on_another_channel_is_not_bu
     assert home.ranges == [8, 8, 8, 8]
 
 
+async def test_of_two_that_begin_in_one_instant_and_hear_each_other_the_second_waits(clock: Clock) -> None:
+    home = Home(clock)
+    home.draws = [3, 3, 7]
+    home.one.send(0)
+    home.other.send(0)
+    await clock.sleep(0.1)
+    assert home.ranges[:3] == [8, 8, 16]
+    assert home.one.ended == home.other.ended == [(True, False)]
+
+
 async def test_a_radio_does_not_send_into_its_own_acknowledgement(clock: Clock) -> None:
     home = Home(clock)
     frame = home.one.send(0)

@@ -52,7 +52,7 @@ class Server(Coordinator):
 
     @property
     def told(self) -> list[str]:
-        """What the host has seen since the last look."""
+        """Names of the frames that the host has seen since the last look."""
         received, self.received = self.received, []
         return [NAMES[one.pdu.cluster] for one in received]
 
