@@ -108,3 +108,24 @@ def test_no_private_key_is_shown() -> None:
     for secret, shown in ((authority.private_key, repr(authority)), (credentials.private_key, repr(credentials))):
         assert str(secret) not in shown
         assert f"{secret:x}" not in shown
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+def test_a_private_key_is_drawn_from_one_to_the_order_less_one(suite: int) -> None:
+    """SEC 4: d is in [1, n - 1]; its public point is d times the generator."""
+    curve = ecqv.curve_of(suite)
+
+    class Drawn:
+        """Entropy that gives the least or the greatest number that it is asked for."""
+
+        def __init__(self, greatest: bool) -> None:
+            self._greatest = greatest
+
+        def below(self, limit: int) -> int:
+            return limit - 1 if self._greatest else 0
+
+    for greatest, expected in ((False, 1), (True, curve.n - 1)):
+        private, public = ecqv.key_pair(suite, Drawn(greatest))  # type: ignore[arg-type]
+        point = curve.multiply(expected, curve.generator)
+        assert point is not None
+        assert (private, public) == (expected, curve.compress(point))

@@ -237,6 +237,21 @@ async def test_three_scans_are_accepted_in_a_day_and_as_many_in_a_week_as_channe
     assert found == [accepted, accepted, accepted, today, week, week, accepted]
 
 
+@pytest.mark.parametrize(
+    ("ago_s", "outcome"),
+    [
+        (0, "SCANS_TODAY"),
+        (DAY_S - 1, "SCANS_TODAY"),
+        (DAY_S, "SCANS_THIS_WEEK"),
+        (7 * DAY_S - 1, "SCANS_THIS_WEEK"),
+        (7 * DAY_S, "ACCEPTED"),
+    ],
+)
+async def test_a_scan_counts_for_a_day_and_for_a_week_to_the_second(bench: Bench, ago_s: int, outcome: str) -> None:
+    band(bench)._scans = [bench.clock.now() - ago_s] * 3
+    assert band(bench)._objection().name == outcome
+
+
 @pytest.mark.parametrize(("state", "outcome"), [(149, "ACCEPTED"), (219, "ACCEPTED"), (220, "DUTY_CYCLE"), (280, "DUTY_CYCLE")])
 async def test_no_scan_begins_while_the_duty_cycle_is_critical(bench: Bench, state: int, outcome: str) -> None:
     await spends(bench, state, {})

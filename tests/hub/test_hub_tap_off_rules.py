@@ -138,6 +138,14 @@ def test_a_message_is_tapped_by_its_code_in_its_version(version: str, code: int,
     assert tapped.tariff == (5 if tapped_then else ZclStatus.NOT_FOUND)
 
 
+def test_what_the_meter_itself_sends_is_no_command_to_it() -> None:
+    tapped = Tapped()
+    header = GroupingHeader(CraFlag.COMMAND, 7, GSME, SUPPLIER, OtherInformation(SET_PRICE))
+    tapped.tap.passes(Message(header, Gbz((price(5),)).encode()))
+    tapped.answered(DONE)
+    assert (tapped.tariff, tapped.proxy.store.keys("")) == (ZclStatus.NOT_FOUND, [])
+
+
 def test_nothing_is_tapped_without_a_meter_or_of_another() -> None:
     for tapped in (Tapped(meter=None), Tapped(meter=GPF)):
         tapped.command(price(5))
