@@ -22,9 +22,11 @@ from hil.radio.stack.tokens import Tokens
 from hil.radio.znp.firmware import Znp
 from hil.radio.znp.handlers import HANDLERS as ZNP_HANDLERS
 from hil.radio.znp.mt import MtFrame, MtKind, Parser
+from hil.radio.znp.nvram import EXTADDR
 
 NOBODY = Eui64.parse("02000000000000fe")
 """Address of the virtual dongle where the log does not tell the real one's."""
+_READ = ("SYS.OSALNVRead.Rsp", "SYS.OSALNVReadExt.Rsp")
 ANSWER_S = 1.0
 """Bench seconds for an answer: that of a scan or a formation comes later, as a callback."""
 
@@ -65,7 +67,9 @@ def _address(log: Log) -> Eui64:
             asked = dict(one.fields).get("Id", "")
         elif one.name == "getEui64" and one.kind == "response" and len(one.octets) >= 8:
             return Eui64.from_zigbee(one.octets[-8:])
-        elif (one.name == "SYS.GetExtAddr.Rsp" and len(one.octets) == 13) or (asked == "EXTADDR" and len(one.octets) == 15):
+        elif (one.name == "SYS.GetExtAddr.Rsp" and len(one.octets) == 13) or (
+            one.name in _READ and asked == str(EXTADDR) and len(one.octets) == 15
+        ):
             return Eui64.from_zigbee(one.octets[-9:-1])  # before the check
     return NOBODY
 
