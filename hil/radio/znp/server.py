@@ -77,7 +77,9 @@ class ZnpServer(DongleServer):
 
     @staticmethod
     def _frame_length(octets: bytes) -> int:
-        length = octets[1] + 5 if len(octets) > 1 and octets[0] == SOF else 1
+        if octets[:1] != bytes([SOF]):
+            return min(1, len(octets))
+        length = 5 + (octets[1] if len(octets) > 1 else 0)
         return length if len(octets) >= length else 0
 
     def _settle(self) -> None:
