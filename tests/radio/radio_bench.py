@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections.abc import Awaitable
 from pathlib import Path
 
+import pytest
+
+from firmware_emu.errors import RadioError
 from firmware_emu.ids import Eui64
 from hil.radio.air.air import Air, Link, MacFrame
 from hil.radio.air.frames import ApsKind, ApsPdu, MacPdu
@@ -96,6 +100,13 @@ class Coordinator:
 
     def key_switched(self, sequence: int) -> None:
         self.key_sequences.append(sequence)
+
+
+async def refused(call: Awaitable[object]) -> tuple[str, str | None]:
+    """Sentence and status of the RadioError that a call ends with."""
+    with pytest.raises(RadioError) as failed:
+        await call
+    return str(failed.value).removesuffix(f" (status {failed.value.status})"), failed.value.status
 
 
 class Pcap:

@@ -15,7 +15,7 @@ from firmware_emu.han.base import ApsFrame, SimpleDescriptor
 from firmware_emu.ids import Eui64
 from hil.radio.nodes import joiner
 from hil.radio.nodes.joiner import EzspNode
-from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER
+from tests.radio.radio_bench import DISPLAY, EXTENDED_PAN, HUB, LINK_KEY, METER, refused
 
 OTHER_NETWORK = Eui64(bytes(range(8)))
 OK = t.EmberStatus.SUCCESS
@@ -110,12 +110,6 @@ class Rig:
 @pytest.fixture(params=[13, 14])
 def rig(request: pytest.FixtureRequest, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Rig:
     return Rig(clock, monkeypatch, request.param)
-
-
-async def refused(call: Any) -> tuple[str, str | None]:
-    with pytest.raises(RadioError) as failed:
-        await call
-    return str(failed.value), failed.value.status
 
 
 async def test_a_dongle_is_opened_once_and_told_the_endpoints_as_they_are(rig: Rig) -> None:
