@@ -7,6 +7,7 @@ driving it to the level that its pull-up gives.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -42,16 +43,21 @@ HUB_END: Mapping[str, Wiring] = {
 """The rig as hub, testing a meter's port."""
 
 _WATCH_S = 0.002
+_FOLLOWS_S = 1.0
+"""A watch that begins so soon after another one of the same line goes on with it."""
+_MINUTE_S = 60.0
 
 
 class ModemLines:
     """Implements :class:`ichis.jig.Lines` for either end: what one drives the other reads."""
 
-    resolution_s = 0.002
-
     def __init__(self, url: str, port: serial.SerialBase, clock: Clock, wiring: Mapping[str, Wiring] = HOST_END) -> None:
         """Made by :meth:`open`. Raises JigError for a wiring that a modem line cannot carry."""
         self.url, self._port, self._clock, self._wiring = url, port, clock, dict(wiring)
+        self._last: dict[str, tuple[float, Level]] = {}
+        """Of each line that is watched: when its last reading was asked for, and what it was."""
+        self._apart: deque[tuple[float, float]] = deque()
+        """Readings that lay further apart than they should: when, and by how much."""
         for symbol, wire in wiring.items():
             signal(symbol)
             if wire.modem not in (*_OUTPUTS, *_INPUTS):
@@ -94,15 +100,36 @@ class ModemLines:
         other = Level.HIGH if wire.asserted is Level.LOW else Level.LOW
         return wire.asserted if is_set else other
 
+    @property
+    def resolution_s(self) -> float:
+        """Half of the time between two readings, as wide as it was in the last minute: a busy machine reads less often. A network port
+        shows what its server has told: how late that was, nobody here knows."""
+        return max((apart for when, apart in self._apart if when > self._clock.now() - _MINUTE_S), default=_WATCH_S) / 2
+
     async def watch(self, symbol: str, seconds: float) -> list[tuple[float, Level]]:
-        """By reading every 2 ms: shorter pulses are not seen."""
-        until, seen = self._clock.now() + seconds, [(self._clock.now(), await self.read(symbol))]
-        while self._clock.now() < until:
-            await self._clock.sleep(_WATCH_S)
+        """By reading every 2 ms: shorter pulses are not seen. A change lies in the middle between two readings."""
+        until, seen = self._clock.now() + seconds, list[tuple[float, Level]]()
+        while not seen or self._clock.now() < until:
+            asked = self._clock.now()
             level = await self.read(symbol)
-            if level is not seen[-1][1]:
-                seen.append((self._clock.now(), level))
+            now = self._clock.now()
+            before, last = self._last.get(symbol, (now, level))
+            followed = bool(seen) or now - before < _FOLLOWS_S
+            if followed and now - before > _WATCH_S:
+                self._note(now, now - before)
+            if not seen or level is not seen[-1][1]:
+                seen.append(((before + now) / 2 if followed and level is not last else now, level))
+            self._last[symbol] = asked, level
+            await self._clock.sleep(_WATCH_S)
         return seen
+
+    def _note(self, now: float, apart: float) -> None:
+        """Keep those that a later, wider one does not make needless."""
+        while self._apart and self._apart[-1][1] <= apart:
+            self._apart.pop()
+        while self._apart and self._apart[0][0] < now - _MINUTE_S:
+            self._apart.popleft()
+        self._apart.append((now, apart))
 
     async def _run(self, symbol: str, work: object) -> object:
         assert callable(work)

@@ -166,8 +166,8 @@ async def supply(home: Home, sentence: Sentence, told: Callable[..., None]) -> A
 @contextlib.asynccontextmanager
 async def mains(home: Home, sentence: Sentence, told: Callable[..., None]) -> AsyncIterator[None]:
     told("lost")
-    await home.mains_lost()
-    try:
+    try:  # a fault that is cleared while it comes is restored too
+        await home.mains_lost()
         yield
     finally:
         await home.mains_restored()

@@ -103,6 +103,7 @@ HOMES = {
         Mutation("full", 0.6646728515625, 33573),
         Mutation("power", 0.7239227294921875, 51519),
     ),
+    "the fault of the mains is cleared while it comes": (Mutation("power", 0.99127197265625, 27131),),
     "the first frame to a dongle fails with the line": (
         Mutation("hub dies", 0.7818450927734375, 17758),
         Mutation("dongle", 0.4355010986328125, 41275),
