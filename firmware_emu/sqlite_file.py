@@ -26,9 +26,6 @@ MODE = 0o600
 _HEADER = b"SQLite format 3\0"
 STATEMENTS = 1024
 """Statements that a connection keeps compiled: more than any store has."""
-_CACHE_KIB = 65536
-"""Pages of a store that are kept in memory at most: with SQLite's own 2 MB those of many homes are read from the file again and again. Own
-figure."""
 
 
 class Fetches(Protocol):
@@ -108,7 +105,6 @@ class SqliteFile:
     def _prepare(self, form: StoreForm, owner: bool) -> None:
         with self.told(opening=True):
             self.connection.execute("PRAGMA busy_timeout = 5000")
-            self.connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             found = self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise NotAvailable(self._name, f"it is damaged ({' '.join(found.split())}): {self._way_out()}")
