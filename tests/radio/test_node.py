@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from firmware_emu.clock import Clock
+from firmware_emu.han import inter_pan
 from firmware_emu.han.base import ApsFrame
+from firmware_emu.han.inter_pan import InterPanFrame
 from firmware_emu.ids import Eui64
 from hil.radio.air import phy
 from hil.radio.air.air import Air, Link
-from hil.radio.air.frames import ApsKind, ApsPdu, DeliveryMode, FragmentHeader
+from hil.radio.air.frames import ApsKind, ApsPdu, DeliveryMode, FragmentHeader, MacPdu
 from hil.radio.nodes.node import StackNode
 from hil.radio.stack import joining
 from hil.radio.stack.aps import IncomingApdu
@@ -291,3 +293,54 @@ async def test_a_message_goes_out_as_it_was_given(rig: Rig, monkeypatch: pytest.
     ):
         assert (to, pdu.delivery, pdu.ack_request, pdu.secured) == (target, delivery, ack, sealed)
         assert (pdu.cluster, pdu.profile, pdu.source_endpoint, pdu.destination_endpoint, pdu.payload) == (0x0702, 0x0104, 3, 2, b"x")
+
+
+@pytest.mark.parametrize(("channels", "scanned"), [((20, 25), (20, 25)), (None, (15,))])
+async def test_beacons_are_looked_for_on_the_channels_named_else_on_the_nodes_own(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, channels: tuple[int, ...] | None, scanned: tuple[int, ...]
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    async def scan(_: Any, *facts: Any) -> list[joining.FoundNetwork]:
+        asked.append(facts)
+        return []
+
+    monkeypatch.setattr(joining, "scan", scan)
+    assert await rig.node.beacons(channels) == []
+    assert asked == [(scanned, 3)]
+
+
+@pytest.mark.parametrize(("profile", "endpoint", "handed_up"), [(0, 0, False), (0, 1, True), (0x0109, 0, True)])
+async def test_only_what_is_for_the_zdo_is_kept_from_the_receiver(rig: Rig, profile: int, endpoint: int, handed_up: bool) -> None:
+    rig.hear(b"\x01", profile=profile, destination_endpoint=endpoint)
+    await asyncio.sleep(0)
+    assert len(rig.heard) == handed_up
+
+
+async def test_a_node_that_loses_power_on_its_way_to_a_network_fails_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def rejoin(_: Any, **facts: Any) -> Status:
+        asked.append(facts)
+        return Status.SUCCESS
+
+    monkeypatch.setattr(type(rig.node.stack), "rejoin", rejoin)
+    coming = asyncio.ensure_future(refused(rig.node.rejoin()))
+    await asyncio.sleep(0)
+    rig.node.power(False)
+    assert await coming == (f"{METER} cannot rejoin the network", "NETWORK_DOWN")
+    assert asked == [{"secured": False, "channels": (15,)}]
+
+
+async def test_a_frame_of_no_network_goes_to_who_listens_for_it(rig: Rig) -> None:
+    told: list[tuple[Any, ...]] = []
+    frame = InterPanFrame(0x0800, b"x")
+    octets = inter_pan.encode(frame, HUB, 0xFFFF, METER, 0xFFFF)
+    rig.node.inter_pan(MacPdu.decode(octets), HEARD)
+    rig.node.inter_pan_receiver = lambda sender, received: told.append((sender.eui64, received.cluster, received.payload))
+    rig.node.inter_pan(MacPdu.decode(octets), HEARD)
+    rig.node.inter_pan(MacPdu.decode(octets[:-4]), HEARD)
+    rig.node.inter_pan(MacPdu.decode(octets[:23]), HEARD)
+    await asyncio.sleep(0)
+    assert told[0] == (HUB, 0x0800, b"x")
+    assert rig.node.stack.nwk.mac.counters["aps_bad_frame"] >= 1
