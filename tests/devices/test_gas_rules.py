@@ -489,3 +489,15 @@ def test_a_meter_that_is_tampered_with_locks_its_valve_once_where_its_tamper_sta
         bench.gsme.hardware.tamper(Tampering.METER_COVER)
     assert (bench.gsme.valve is Valve.OFF) is locked
     assert len(codes_of(bench, [0x81BE])) == (1 if locked else 0)
+
+
+def test_a_change_of_payment_mode_is_answered_with_the_emergency_credit_that_is_set(bench: Bench) -> None:
+    """No friendly credit is told: its calendar is published (RTDS GCS05)."""
+    bench.emergency(5 * POUND, POUND)
+    asked: dict[str, FieldValue] = {**ISSUED, "implementation": 0, "configuration": 0x0C97, "cut_off_value": 0}
+    assert told(bench, PREPAYMENT, "ChangePaymentMode", **asked) == {
+        "friendly_credit": 0,
+        "friendly_credit_calendar": 0,
+        "emergency_limit": 5 * POUND,
+        "emergency_threshold": POUND,
+    }
