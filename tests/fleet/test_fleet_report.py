@@ -76,6 +76,7 @@ def test_a_request_that_was_answered_twice_fails_the_fleet_and_names_the_dcc_els
     [
         ([], {}),
         ([2.0], {"p50": 2.0, "max": 2.0}),
+        ([0.0, 1 / 3], {"p50": 0.167, "p90": 0.3, "p99": 0.33, "max": 0.333}),
         ([1.0, 2.0], {"p50": 1.5, "p90": 1.9, "p99": 1.99, "max": 2.0}),
         ([float(number) for number in range(101)], {"p50": 50.0, "p90": 90.0, "p99": 99.0, "max": 100.0}),
     ],
@@ -94,6 +95,16 @@ def test_a_phase_is_a_step_with_its_homes_and_its_first_fifty_problems() -> None
     run = report().as_run()
     assert run.facts["homes"] == "101"
     assert run.steps[0].name == "101 homes: installed"
+
+
+def test_runs_with_several_numbers_of_workers_are_drawn_beside_each_other() -> None:
+    one, two = (len(report(rates=rates).as_run().plots) for rates in (((1, 5.0),), ((1, 5.0), (2, 9.0))))
+    assert two == one + 1
+
+
+def test_a_scenario_that_is_played_before_a_dcc_elsewhere_alone_has_the_phases_of_that() -> None:
+    assert list(report((HomeResult(1, "connected", "", {"connected": 1.0}),), (), "connect").as_json()["phases"]) == ["connected"]  # type: ignore[call-overload]
+    assert next(iter(report(HOMES, PARTS).as_json()["phases"])) == "installed"  # type: ignore[call-overload]
 
 
 def test_a_home_that_nobody_asked_for_is_found() -> None:
