@@ -48,7 +48,9 @@ def encode(frame: InterPanFrame, source: Eui64, source_pan: int, destination: Eu
     """The whole MAC frame, without FCS. ``destination``: an EUI-64, or a short address (:data:`BROADCAST`) on ``pan``."""
     to_all = destination == BROADCAST
     mode = _SHORT if isinstance(destination, int) else _LONG
-    control = _DATA | (0 if to_all else _ACK) | mode << 10 | _LONG << 14
+    control = _DATA | mode << 10 | _LONG << 14
+    if not to_all:
+        control |= _ACK
     address = destination.to_bytes(2, "little") if isinstance(destination, int) else destination.zigbee
     mac = struct.pack("<HBH", control, sequence, pan) + address + struct.pack("<H", source_pan) + source.zigbee
     if frame.group is not None:

@@ -52,3 +52,22 @@ async def test_what_a_server_is_given_to_say_goes_out_between_start_and_check_wh
     server._to_host(MtFrame(MtKind.SREQ, 1, 1, b""))
     assert len(said) == 3
     await server.close()
+
+
+async def test_a_dongle_that_resets_again_or_is_off_before_it_is_up_does_not_say_that_it_is(clock: Clock) -> None:
+    """SYS_RESET_IND (41 80) with its reason, 2 for the watchdog."""
+    said: list[bytes] = []
+    server = ZnpServer(Air(clock, 1), HUB, clock=clock)
+    server._put = said.append  # type: ignore[assignment,method-assign]
+    server.reset()
+    await clock.sleep(0.03)
+    server.reset()
+    await clock.sleep(0.03)
+    assert not said, "the second is not up yet"
+    await clock.sleep(0.1)
+    assert [one[2:5].hex() for one in said] == ["418002"]
+    server.reset()
+    server.power(False)
+    await clock.sleep(0.2)
+    assert len(said) == 1
+    await server.close()

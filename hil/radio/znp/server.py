@@ -79,7 +79,7 @@ class ZnpServer(DongleServer):
     def _frame_length(octets: bytes) -> int:
         if octets[:1] != bytes([SOF]):
             return min(1, len(octets))
-        length = 5 + (octets[1] if len(octets) > 1 else 0)
+        length = 5 + octets[1] if len(octets) >= 5 else 0
         return length if len(octets) >= length else 0
 
     def _settle(self) -> None:
