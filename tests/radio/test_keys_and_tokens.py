@@ -54,6 +54,13 @@ class Centre(Coordinator):
         assert self.stack.tokens.network_key is not None
         return self.stack.tokens.network_key
 
+    def take(
+        self, payload: bytes, source: Eui64 | None = METER, key_id: KeyId | None = None, nwk_secured: bool = True
+    ) -> tuple[bytes | None, int]:
+        """The next network key and its sequence after that command."""
+        received(self.stack, self.stack.trust, source, ApsPdu(ApsKind.COMMAND, 1, addressed=False, payload=payload), key_id, nwk_secured)
+        return self.stack.tokens.alternate_key, self.stack.tokens.alternate_sequence
+
     def child(self, device: Eui64 = METER, **facts: Any) -> Child:
         self.stack.nwk.learn(SHORT, device)
         child = self.stack.tokens.children[device] = Child(SHORT, 0x80, **facts)
@@ -256,13 +263,6 @@ class Member(Centre):
         self.stack.tokens.node_type = 3
         self.stack.tokens.tc_eui64 = METER
 
-    def take(
-        self, payload: bytes, source: Eui64 | None = METER, key_id: KeyId | None = None, nwk_secured: bool = True
-    ) -> tuple[bytes | None, int]:
-        """The next network key and its sequence after that command."""
-        received(self.stack, self.stack.trust, source, ApsPdu(ApsKind.COMMAND, 1, addressed=False, payload=payload), key_id, nwk_secured)
-        return self.stack.tokens.alternate_key, self.stack.tokens.alternate_sequence
-
     @property
     def refused(self) -> int:
         return self.stack.nwk.mac.counters.get("aps_link_key_not_authorized", 0)
@@ -445,3 +445,59 @@ async def test_a_node_asks_its_trust_centre_for_a_link_key(member: Member) -> No
     assert trust.request_key(member.stack, DISPLAY) is Status.NOT_FOUND
     await asyncio.sleep(0)
     assert not member.sent
+
+
+# commands that tell of Devices and pass keys on (ZigBee PRO r21 4.4.9)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "nwk_secured", "passes"),
+    [
+        (METER, DISPLAY, True, True),
+        (HUB, DISPLAY, True, False),
+        (None, DISPLAY, True, False),
+        (METER, DISPLAY, False, False),
+        (METER, HUB, True, False),
+    ],
+    ids=["whole", "not of the trust centre", "of nobody", "in the clear", "for no child"],
+)
+async def test_a_tunnel_is_opened_for_a_child_at_the_word_of_the_trust_centre(
+    centre: Centre, source: Eui64 | None, target: Eui64, nwk_secured: bool, passes: bool
+) -> None:
+    centre.stack.tokens.node_type, centre.stack.tokens.tc_eui64 = 2, METER
+    centre.stack.tokens.children[DISPLAY] = Child(0x2222, 0x80)
+    centre.stack.nwk._incoming[DISPLAY] = 7
+    centre.take(b"\x0e" + target.zigbee + b"sealed", source, nwk_secured=nwk_secured)
+    assert centre.sent == ([(0x2222, b"sealed", {"secured": False})] if passes else [])
+    assert centre.stack.nwk.incoming_counter(DISPLAY) == (None if passes else 6), "who is let in may count from anywhere"
+
+
+@pytest.mark.parametrize(("status", "told"), [(0, (0, 3)), (1, (1, 2)), (2, (2, 3)), (3, (3, 2)), (4, None), (0xFF, None)])
+async def test_a_routers_word_of_a_device_is_judged_by_its_status(centre: Centre, status: int, told: tuple[int, int] | None) -> None:
+    """EmberDeviceUpdate and EmberJoinDecision: without a key a join is denied, and nothing is done for one that left or has the key."""
+    centre.stack.nwk.learn(ROUTER, METER)
+    centre.take(b"\x06" + DISPLAY.zigbee + b"\x22\x22" + bytes([status]))
+    parent = 0 if status == 2 else ROUTER
+    assert centre.decisions == ([] if told is None else [(0x2222, DISPLAY, *told, parent)])
+
+
+@pytest.mark.parametrize(
+    ("node_type", "known", "source", "nwk_secured"),
+    [(2, True, METER, True), (1, False, METER, True), (1, True, None, True), (1, True, METER, False)],
+    ids=["at a router", "of a stranger", "of nobody", "in the clear"],
+)
+async def test_a_word_of_a_device_counts_at_the_trust_centre_from_a_node_that_is_known(
+    centre: Centre, node_type: int, known: bool, source: Eui64 | None, nwk_secured: bool
+) -> None:
+    centre.stack.tokens.node_type = node_type
+    if known:
+        centre.stack.nwk.learn(ROUTER, METER)
+    centre.take(b"\x06" + DISPLAY.zigbee + b"\x22\x22\x01", source, nwk_secured=nwk_secured)
+    assert centre.decisions == []
+
+
+@pytest.mark.parametrize("octets", ["", "05", "0501", "06" + "00" * 10, "08", "0802", "09", "0e" + "00" * 7])
+async def test_a_command_that_is_cut_off_is_counted(centre: Centre, octets: str) -> None:
+    centre.take(bytes.fromhex(octets), key_id=KeyId.LINK)
+    assert centre.stack.nwk.mac.counters["aps_bad_frame"] == 1
+    assert (centre.sent, centre.decisions, centre.keys_told) == ([], [], [])
