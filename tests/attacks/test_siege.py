@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from firmware_emu.device import checks
 from firmware_emu.device.profile import permissions
 from hil.attacks.siege import crew as crew_module
 from hil.attacks.siege.crew import Crew
+from hil.attacks.siege.homes import _full
 from hil.attacks.siege.search import Find, Mutation, changes_of, judged, octets_of
 from hil.attacks.siege.siege import LAYERS, Siege
 from hil.commands.siege import siege as command
@@ -136,6 +139,19 @@ def test_what_was_found_is_found_no_more(siege: Siege, layer: str, changes: tupl
 @pytest.mark.parametrize("changes", HOMES.values(), ids=HOMES)
 def test_what_was_found_in_homes_is_found_no_more(siege: Siege, changes: tuple[Mutation, ...]) -> None:
     assert judged(siege.layer("home"), changes) is None
+
+
+def test_a_medium_that_is_full_twice_at_once_has_no_limit_afterwards(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        first.enter_context(_full(tmp_path / "log", 10))
+        second.enter_context(_full(tmp_path / "log", 20))
+        assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == 20
+        first.close()
+        second.close()
+        after = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert after == before
 
 
 def test_a_rejoin_in_the_hubs_name_makes_no_sleepy_child_of_the_hub(siege: Siege) -> None:

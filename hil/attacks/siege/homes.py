@@ -212,10 +212,10 @@ class _Trial:
 
 @contextlib.contextmanager
 def _full(log: Path, room: int) -> Iterator[None]:
-    """No file of this process grows beyond what the log is now and ``room`` octets."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, ((log.stat().st_size if log.exists() else 0) + room, before[1]))
+    """No file of this process grows beyond what the log is now and ``room`` octets; where two of them overlap, until one ends."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((log.stat().st_size if log.exists() else 0) + room, most))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
