@@ -91,6 +91,8 @@ class Home:
         self.air = TimedAir(clock, seed) if board.air.timing else Air(clock, seed)
         rooms.lay(board, self.air)
         self.ncp: DongleServer | None = None
+        self.day = load_day(board.day) if board.day is not None else None
+        """The meters' day: loads and mishaps; None: their own ordinary load."""
         profile = load_profile(board.jig.profile)
         self.jig = SimulatedJig(profile, clock, trace)
         self.host = Host(self.jig, profile)
@@ -123,8 +125,6 @@ class Home:
         """Addresses at which programs of third parties join the air, HOST:PORT."""
         self._radios: list[DeviceRadio] = []
         self._stores: list[SqliteStore] = []
-        self.day = load_day(board.day) if board.day is not None else None
-        """The meters' day: loads and mishaps; None: their own ordinary load."""
         self._day_life: asyncio.Task[None] | None = None
 
     # --- bring up

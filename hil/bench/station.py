@@ -28,8 +28,12 @@ class Station(Home):
         told = board.wan
         site = None if told.variant is None else SmWanSite(told.variant == "dual mode", told.signal, told.neighbour)
         hub_wan, self.dcc_wan = memory_pair(clock, site=site)
-        super().__init__(board, clock, trace, folder, keystore, seed, wan=hub_wan)
-        self.dcc = dcc_of(board, keystore, clock, trace, folder / "dcc.sqlite")
+        self.dcc = dcc_of(board, keystore, clock, trace, folder / "dcc.sqlite")  # first: it may be another's, and the home has a terminal
+        try:
+            super().__init__(board, clock, trace, folder, keystore, seed, wan=hub_wan)
+        except BaseException:
+            self.dcc.store.close()
+            raise
         self.supplier = user_of(board, "supplier", keystore)
         self.gas_supplier = user_of(board, "gas_supplier", keystore)
         self.other_supplier = user_of(board, "other_supplier", keystore)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -150,3 +151,27 @@ def test_a_home_whose_part_fails_while_it_is_torn_down_closes_all_the_rest(
 
     assert clock.run(main()) == []
     assert [Owner.holder(file) for file in files] == [None, None]
+
+
+def terminals() -> int:
+    """Pseudo-terminals that this process has open."""
+    return sum(Path(f"/proc/self/fd/{number}").resolve().name == "ptmx" for number in os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("wrong", ["the DCC's store is another's", "the board's day is none"])
+def test_a_bench_that_cannot_be_made_leaves_nothing_open(tmp_path: Path, wrong: str) -> None:
+    clock, simulated = Clock(start=START, warp=True, grace_s=0), load_board("simulated")
+    file = tmp_path / "dcc.sqlite"
+
+    async def main() -> None:
+        before = terminals()
+        with contextlib.ExitStack() as stack:
+            if wrong.startswith("the DCC"):
+                stack.callback(Owner.of_file(file, "a DCC elsewhere").release)
+            board = simulated if wrong.startswith("the DCC") else simulated.model_copy(update={"day": "a day of no name"})
+            with pytest.raises(CommsHubError):
+                Station(board, clock, Trace(clock.now), tmp_path, load_keys(board), board.seed)
+            assert terminals() == before
+        assert Owner.holder(file) is None
+
+    clock.run(main())

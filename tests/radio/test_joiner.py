@@ -293,7 +293,7 @@ UNICAST, REPLY, MULTICAST, BROADCAST = 0, 1, 2, 4
 
 
 def hear(rig: Rig, kind: int, endpoint: int, options: int = 0x0020, profile: int = 0x0109) -> None:
-    """A message as each version tells of it (reference ncp-real-ezsp-frames)."""
+    """A message as each version tells of it (reference ncp-real 2)."""
     aps = t.EmberApsFrame(
         profileId=profile, clusterId=0x0702, sourceEndpoint=3, destinationEndpoint=endpoint, options=options, groupId=0, sequence=1
     )
