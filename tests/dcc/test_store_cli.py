@@ -21,6 +21,11 @@ from tests.dcc.far_end import CHF, ESME, GPF, NETWORK, SUPPLIER, FarEnd
 from tests.dcc.messages import backup, create, send
 
 
+@pytest.fixture(autouse=True)
+def _stores_in_postgresql() -> None:
+    """Not here, whatever was asked for: the store of these tests is made once, in a file."""
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, keystore: Keystore) -> Path:
     """A DCC that holds a request, another that waits for it, two schedules, a quarantined request, a log and a connection."""
