@@ -28,6 +28,9 @@ gets, an instant before its lock, and :func:`held_places` looks at a lock by sha
 they are longer, and so is that instant."""
 
 
+_TERMINALS = "/dev/pts/"
+
+
 class OwnedElsewhere(NotAvailable):
     """Another process has it: ``pid`` and ``command`` say which (0 and nothing where the owner has not written them yet)."""
 
@@ -103,29 +106,47 @@ def _lock(file: int) -> None:
             return
 
 
+def _is_at(lock: Path, file: int) -> bool:
+    try:
+        return os.stat(lock, follow_symlinks=False).st_ino == os.fstat(file).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _place(place: str, what: str) -> Path:
+    return own_places(what) / (re.sub(r"[^A-Za-z0-9.-]", "_", place)[-200:] + ".owner")
+
+
 class Owner:
     """Files that this process owns, until :meth:`release`."""
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, passing: Path | None = None) -> None:
         self._file: int | None = file
+        self._passing = passing
 
     @classmethod
-    def take(cls, lock: Path, what: str) -> Self:
-        """Own ``what`` by the file ``lock``. Raises OwnedElsewhere where another process does, NotAvailable where no lock can be made."""
-        try:
-            file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as wrong:
-            raise NotAvailable(what, f"its lock {lock} cannot be opened ({wrong.strerror}): name a writable place") from wrong
-        try:
-            _lock(file)
-        except OSError as wrong:
-            told = _told(file)
-            os.close(file)
-            raise OwnedElsewhere(what, told.process, told.command) from wrong
+    def take(cls, lock: Path, what: str, *, passing: bool = False) -> Self:
+        """Own ``what`` by the file ``lock``, which goes with its owner where what it stands for is ``passing``.
+
+        Raises OwnedElsewhere where another process does, NotAvailable where no lock can be made."""
+        while True:
+            try:
+                file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            except OSError as wrong:
+                raise NotAvailable(what, f"its lock {lock} cannot be opened ({wrong.strerror}): name a writable place") from wrong
+            try:
+                _lock(file)
+            except OSError as wrong:
+                told = _told(file)
+                os.close(file)
+                raise OwnedElsewhere(what, told.process, told.command) from wrong
+            if not passing or _is_at(lock, file):
+                break
+            os.close(file)  # its owner has taken it away since it was opened
         os.ftruncate(file, 0)
         lines = (str(os.getpid()), " ".join(sys.argv), what)
         os.pwrite(file, "".join(" ".join(line.splitlines()) + "\n" for line in lines).encode(), 0)
-        return cls(file)
+        return cls(file, lock if passing else None)
 
     @classmethod
     def of_file(cls, path: Path, what: str) -> Self:
@@ -135,12 +156,19 @@ class Owner:
     @classmethod
     def of_place(cls, place: str, what: str) -> Self:
         """Own what is no file of ours, as a serial port or a TCP port; its lock lies among this user's short-lived files."""
-        return cls.take(own_places(what) / (re.sub(r"[^A-Za-z0-9.-]", "_", place)[-200:] + ".owner"), what)
+        return cls.take(_place(place, what), what)
 
     @classmethod
     def of_line(cls, address: str, what: str) -> Self:
-        """Own a serial port or an instrument's line by its pyserial URL or VISA name; a device is one under any of its names."""
-        return cls.of_place(_one_name(address), what)
+        """Own a serial port or an instrument's line by its pyserial URL or VISA name; a device is one under any of its names.
+
+        A pseudo-terminal is known by its making too: its number is another's soon, and its owner may not have noticed that it went."""
+        name = _one_name(address)
+        if not name.startswith(_TERMINALS):
+            return cls.of_place(name, what)
+        with contextlib.suppress(OSError):
+            name += f"-{os.stat(name).st_ctime_ns}"
+        return cls.take(_place(name, what), what, passing=True)
 
     @staticmethod
     def holder(path: Path) -> tuple[int, str] | None:
@@ -156,6 +184,8 @@ class Owner:
     def release(self) -> None:
         """Let go; a second time does nothing."""
         if self._file is not None:
+            if self._passing is not None:
+                self._passing.unlink(missing_ok=True)
             os.ftruncate(self._file, 0)
             os.close(self._file)
             self._file = None

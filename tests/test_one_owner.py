@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from firmware_emu import ownership
 from firmware_emu.board import JigTable
 from firmware_emu.cli import main
 from firmware_emu.clock import Clock
 from firmware_emu.errors import NotAvailable
-from firmware_emu.ownership import OwnedElsewhere, Owner, ServedPort
+from firmware_emu.ownership import OwnedElsewhere, Owner, ServedPort, held_places, places
 from hil.dcc.base.store import DccStore
 from hil.inventory.instruments import asked
 from ichis.instrument.lease import Lease
@@ -162,6 +163,61 @@ async def test_one_run_has_a_cable_for_its_data_and_its_modem_lines(terminal: st
     bench._lease(terminal)
     bench._ports.close()
     Lease(terminal).close()
+
+
+def terminal_of(name: str) -> tuple[int, int]:
+    """A pseudo-terminal of that name: its number is free, and comes again."""
+    others = []
+    while True:
+        master, slave = os.openpty()
+        if os.ttyname(slave) == name:
+            break
+        others += [master, slave]
+    for one in others:
+        os.close(one)
+    return master, slave
+
+
+def test_a_terminal_that_gets_the_number_of_one_that_is_owned_and_gone_is_another() -> None:
+    master, slave = os.openpty()
+    name = os.ttyname(slave)
+    before = set(places().glob("*"))
+    gone = Owner.of_line(name, "the dongle that was pulled")
+    os.close(master)
+    os.close(slave)
+    master, slave = terminal_of(name)
+    now = Owner.of_line(name, "the supply that came")
+    with pytest.raises(OwnedElsewhere):
+        Owner.of_line(name, "a second one")
+    assert {"the dongle that was pulled", "the supply that came"} <= {held.what for held in held_places()}
+    gone.release()
+    with pytest.raises(OwnedElsewhere):
+        Owner.of_line(name, "a second one")
+    now.release()
+    assert not [left for left in places().glob(f"{name.replace('/', '_')}-*") if left not in before]
+    Owner.of_line(name, "who comes next").release()
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_lock_that_its_owner_took_away_after_it_was_opened_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, taken = tmp_path / "line.owner", 0
+    locking = ownership._lock
+
+    def late(file: int) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == 1:
+            lock.unlink()
+        locking(file)
+
+    monkeypatch.setattr(ownership, "_lock", late)
+    owner = Owner.take(lock, "a line", passing=True)
+    assert taken == 2
+    with pytest.raises(OwnedElsewhere):
+        Owner.take(lock, "a line", passing=True)
+    owner.release()
+    assert not lock.exists()
 
 
 def test_a_console_socket_is_told(other: OtherProcess, refused: Callable[..., str], tmp_path: Path) -> None:
