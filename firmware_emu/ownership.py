@@ -87,7 +87,7 @@ def held_places() -> list[Held]:
     """Serial lines, dongles, instruments and ports that processes of this user have now."""
     found = []
     for path in sorted(places().glob("*.owner")):
-        with path.open("rb") as lock:
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as lock:  # that of a terminal goes with its owner
             if (told := _held(lock.fileno())) is not None:
                 found.append(told)
     return found
@@ -160,15 +160,9 @@ class Owner:
 
     @classmethod
     def of_line(cls, address: str, what: str) -> Self:
-        """Own a serial port or an instrument's line by its pyserial URL or VISA name; a device is one under any of its names.
-
-        A pseudo-terminal is known by its making too: its number is another's soon, and its owner may not have noticed that it went."""
-        name = _one_name(address)
-        if not name.startswith(_TERMINALS):
-            return cls.of_place(name, what)
-        with contextlib.suppress(OSError):
-            name += f"-{os.stat(name).st_ctime_ns}"
-        return cls.take(_place(name, what), what, passing=True)
+        """Own a serial port or an instrument's line by its pyserial URL or VISA name, as :func:`line_name` knows it."""
+        name = line_name(address)
+        return cls.take(_place(name, what), what, passing=name.startswith(_TERMINALS))
 
     @staticmethod
     def holder(path: Path) -> tuple[int, str] | None:
@@ -208,9 +202,18 @@ def local_port(path: Path) -> socket.socket:
     return port
 
 
-def _one_name(address: str) -> str:
+def line_name(address: str) -> str:
+    """One name of a serial port or an instrument's line under all of its names.
+
+    A pseudo-terminal is known by its making too: its number is another's soon, and its owner may not have noticed that it went."""
     plain = address.removeprefix("ASRL").partition("::")[0]
-    return os.path.realpath(plain) if plain.startswith("/") else address
+    if not plain.startswith("/"):
+        return address
+    name = os.path.realpath(plain)
+    if name.startswith(_TERMINALS):
+        with contextlib.suppress(OSError):
+            name += f"-{os.stat(name).st_ctime_ns}"
+    return name
 
 
 class ServedPort:

@@ -200,6 +200,30 @@ def test_a_terminal_that_gets_the_number_of_one_that_is_owned_and_gone_is_anothe
     os.close(slave)
 
 
+def test_the_lease_of_a_terminal_that_is_gone_keeps_nobody_from_the_one_that_gets_its_number() -> None:
+    master, slave = os.openpty()
+    name = os.ttyname(slave)
+    gone = Lease(name)
+    os.close(master)
+    os.close(slave)
+    master, slave = terminal_of(name)
+    now = Lease(name)
+    with pytest.raises(OwnedElsewhere):
+        Lease(name)
+    gone.close()
+    now.close()
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_lock_that_goes_while_all_are_looked_at_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    owner = Owner.of_place("line", "a line")
+    (places() / "gone.owner").symlink_to(tmp_path / "nothing")  # it is listed and cannot be opened
+    assert [held.what for held in held_places()] == ["a line"]
+    owner.release()
+
+
 def test_a_lock_that_its_owner_took_away_after_it_was_opened_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock, taken = tmp_path / "line.owner", 0
     locking = ownership._lock

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from firmware_emu.errors import NotAvailable
-from firmware_emu.ownership import OwnedElsewhere, Owner
+from firmware_emu.ownership import OwnedElsewhere, Owner, line_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Lease:
             with contextlib.suppress(FileExistsError):
                 folder.mkdir(parents=True)
                 folder.chmod(0o777)  # by chmod, since a umask takes from what mkdir and open are given
-            path = folder / (re.sub(r"[^A-Za-z0-9.-]+", "_", address).strip("_") + ".json")
+            path = folder / (re.sub(r"[^A-Za-z0-9.-]+", "_", line_name(address)).strip("_") + ".json")
             file: IO[str] = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW), "r+", encoding="utf-8")
             with contextlib.suppress(PermissionError):  # another user made it, and did this
                 os.fchmod(file.fileno(), 0o666)
